@@ -1,0 +1,4 @@
+"""Word vectors whose inner product is pointwise mutual information, counted on Apache Spark.
+
+Nothing here imports Spark or numba: `Vectors` loads in a plain Python with numpy and pyarrow.
+"""

@@ -1,0 +1,216 @@
+"""Every option, its default and its help, in frozen dataclasses: the only place with defaults.
+
+Command line, YAML file, spark-submit jobs and the Python functions all read them here. The text under a field is its help.
+Options in `CorpusConfig`, `VocabularyConfig`, `PairsConfig` and `TrainConfig` decide the bytes of a table and stand
+in its manifest; those in `RunConfig` and `SparkConfig` do not.
+"""
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from simglove_spark.errors import ConfigError
+
+DistanceWeighting = Literal["flat", "harmonic"]
+Solver = Literal["rows", "adagrad"]
+Preset = Literal["default", "simpler-glove"]
+
+#: Options that a preset changes; an option given by hand wins over the preset.
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "default": {},
+    # the published tool to the letter (bojone/simpler_glove, src/glove.c)
+    "simpler-glove": {"distance_weighting": "flat", "solver": "adagrad", "all_pairs_weight": 0.0, "l2": 0.0},
+}
+
+
+def _require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:
+    """Refuse an impossible option by the message template."""
+    if not ok:
+        raise ConfigError(f"--{flag} must {rule}; got {value}. {hint}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CorpusConfig:
+    """What is read."""
+
+    input: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+    """Corpus: files, folders or globs of text (plain, .gz, .bz2, .zst) or, with --column, of Parquet."""
+
+    column: Annotated[str | None, Parameter(show_default=False)] = None
+    """Parquet column that holds text or a list of words. Without it the input is text, one window's end per line."""
+
+    lowercase: Annotated[bool, Parameter(negative="")] = False
+    """Put words into lower case (Unicode, one character to one)."""
+
+    on_bad_bytes: Literal["error", "replace"] = "error"
+    """What to do with rows that are not UTF-8: stop with their number, or put U+FFFD in place of the bad bytes."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class VocabularyConfig:
+    """Which words are kept."""
+
+    min_count: int = 5
+    """Keep words that occur at least this often."""
+
+    max_vocab: Annotated[int | None, Parameter(show_default=False)] = None
+    """Keep at most this many words, the most frequent ones."""
+
+    def __post_init__(self) -> None:
+        _require(self.min_count >= 1, "min-count", "be at least 1", self.min_count, "Use 1 to keep every word.")
+        ok = self.max_vocab is None or 2 <= self.max_vocab < 2**31 - 1
+        _require(ok, "max-vocab", "lie between 2 and 2,147,483,646", self.max_vocab, "Leave it out to keep all words.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PairsConfig:
+    """How pairs of words are counted."""
+
+    window_size: int = 10
+    """Distance to each side, in vocabulary words."""
+
+    distance_weighting: DistanceWeighting = "harmonic"
+    """What a pair at distance d counts: 1 (flat) or 1/d (harmonic)."""
+
+    num_shards: Annotated[int | None, Parameter(show_default=False)] = None
+    """Number of shards of the pair table. By default one for every two million words of the corpus, at least four."""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.window_size <= 1000, "window-size", "lie between 1 and 1000", self.window_size, "Use 10.")
+        ok = self.num_shards is None or 1 <= self.num_shards <= 2**20
+        _require(ok, "num-shards", "lie between 1 and 1,048,576", self.num_shards, "Leave it out.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TrainConfig:
+    """How vectors are learned from pair counts."""
+
+    dim: int = 100
+    """Components of a vector."""
+
+    solver: Solver = "rows"
+    """rows: solve one word's vector at a time (fast, the same bytes for any number of threads); adagrad: as published."""
+
+    sweeps: int = 8
+    """Passes of the row solver over all cells."""
+
+    epochs: int = 15
+    """Passes of AdaGrad over all cells."""
+
+    x_max: float = 100.0
+    """Count from which a pair has full weight."""
+
+    alpha: float = 0.75
+    """Exponent of the weight (x / x_max)^alpha."""
+
+    all_pairs_weight: float = 1e-3
+    """Weight of the term over all pairs, seen or not (row solver); 0 leaves it out."""
+
+    all_pairs_pmi: float = -1.0
+    """PMI in nats that the all-pairs term pulls towards."""
+
+    all_pairs_power: float = 0.25
+    """Exponent of word frequency in the all-pairs term; 0 treats all words alike."""
+
+    l2: float = 0.1
+    """Ridge on each vector (row solver)."""
+
+    learning_rate: float = 0.1
+    """Step of AdaGrad."""
+
+    held_out: float = 0.0
+    """Share of pairs kept out of training, by a hash of the pair, and scored after each pass."""
+
+    seed: int = 1
+    """Seed of start vectors, order and held-out pairs."""
+
+    preset: Preset = "default"
+    """Set of options to start from: default (the best we have) or simpler-glove (the published tool to the letter)."""
+
+    def __post_init__(self) -> None:
+        for flag, least in (("dim", 1), ("sweeps", 1), ("epochs", 1)):
+            value = getattr(self, flag)
+            _require(value >= least, flag, f"be at least {least}", value, "Give a positive whole number.")
+        _require(self.dim <= 4096, "dim", "be at most 4096", self.dim, "Use 100 to 300.")
+        for flag in ("x_max", "learning_rate"):
+            value = getattr(self, flag)
+            _require(0 < value < math.inf, flag.replace("_", "-"), "be positive and finite", value, "Use the default.")
+        for flag in ("all_pairs_weight", "l2", "alpha"):
+            value = getattr(self, flag)
+            _require(
+                0 <= value < math.inf, flag.replace("_", "-"), "be 0 or more and finite", value, "Use the default."
+            )
+        for flag in ("all_pairs_pmi", "all_pairs_power"):
+            value = getattr(self, flag)
+            _require(math.isfinite(value), flag.replace("_", "-"), "be finite", value, "Use the default.")
+        _require(0 <= self.held_out < 1, "held-out", "lie in [0, 1)", self.held_out, "Use 0.01.")
+        _require(0 <= self.seed < 2**63, "seed", "lie in [0, 2^63)", self.seed, "Use a small whole number.")
+        adagrad_all_pairs = self.solver == "adagrad" and self.all_pairs_weight > 0
+        _require(
+            not adagrad_all_pairs,
+            "all-pairs-weight",
+            "be 0 with --solver adagrad, which visits seen pairs only",
+            self.all_pairs_weight,
+            "Add --all-pairs-weight 0, or use --preset simpler-glove.",
+        )
+
+    @property
+    def passes(self) -> int:
+        """Number of passes over all cells that the chosen solver makes."""
+        return self.sweeps if self.solver == "rows" else self.epochs
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run may use; nothing here changes a byte of the row solver's output."""
+
+    threads: Annotated[int | None, Parameter(show_default=False)] = None
+    """Threads of the trainer. By default all cores."""
+
+    memory: str = "auto"
+    """Memory of the trainer, such as 8g; auto takes 70 % of what is free. Shards that don't fit are read again each pass."""
+
+    overwrite: Annotated[bool, Parameter(negative="")] = False
+    """Build anew beside an existing output and switch at the end."""
+
+    def __post_init__(self) -> None:
+        ok = self.threads is None or 1 <= self.threads <= 4096
+        _require(ok, "threads", "lie between 1 and 4096", self.threads, "Leave it out to use all cores.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SparkConfig:
+    """How Spark is started when no session is there."""
+
+    master: Annotated[str | None, Parameter(show_default=False)] = None
+    """Spark master. By default what spark-submit says, else local[*,4] on this machine."""
+
+    worker_memory: str = "1g"
+    """Memory of each Python worker's tables while pairs are counted."""
+
+    driver_memory: str = "4g"
+    """Heap of the local Spark; a line of text needs about 20 times its size. A spark-submit option wins."""
+
+    spark_conf: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Further Spark settings, key=value; they win over ours."""
+
+
+def content_config(*configs: Any) -> dict[str, Any]:
+    """Options that decide a table's content, as they stand in its manifest; `input` is recorded apart, with sizes."""
+    merged = {key: value for config in configs for key, value in asdict(config).items()}
+    merged.pop("input", None)
+    return merged
+
+
+def preset_options(preset: Preset, *kinds: type) -> dict[str, Any]:
+    """Options of a preset that belong to the given dataclasses."""
+    names = {entry.name for kind in kinds for entry in fields(kind)}
+    return {key: value for key, value in PRESETS[preset].items() if key in names}

@@ -1,0 +1,54 @@
+"""What can go wrong, and the exit code each kind gives to a scheduler.
+
+    SimgloveError            1  anything else
+    ├── ConfigError          2  options that contradict each other, or an output that exists
+    ├── InputError           3  text, tables or vectors that are missing, empty or broken
+    ├── ResourceError        4  not enough memory, disk or Java
+    ├── DivergedError        5  a NaN or an infinite value while training
+    ├── QualityError         6  a quality gate was not passed
+    └── StoppedError         7  stopped from outside; the same command goes on
+
+Messages follow one template: ``{subject} must {rule}; got {value} ({where}). {what to do}``.
+"""
+
+
+class SimgloveError(Exception):
+    """Base of all errors that a user can mend; its text is shown without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(SimgloveError):
+    """Options that are impossible, contradict each other, or would overwrite something."""
+
+    exit_code = 2
+
+
+class InputError(SimgloveError):
+    """A corpus, table or vectors file that is missing, empty, foreign or corrupt."""
+
+    exit_code = 3
+
+
+class ResourceError(SimgloveError):
+    """Memory, disk or a program that the machine does not have."""
+
+    exit_code = 4
+
+
+class DivergedError(SimgloveError):
+    """Training met a NaN or an infinite value."""
+
+    exit_code = 5
+
+
+class QualityError(SimgloveError):
+    """A quality gate was not passed."""
+
+    exit_code = 6
+
+
+class StoppedError(SimgloveError):
+    """A signal stopped the run; complete tables are kept and the same command goes on."""
+
+    exit_code = 7

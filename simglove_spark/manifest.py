@@ -1,0 +1,185 @@
+"""A table's manifest: what the table is, what it was made from, and which files belong to it.
+
+`_manifest.json` is written last and by one atomic rename, so a folder with a manifest is complete and a
+file that no manifest names does not exist. A parent is named by `content_sha256`, which covers the
+files' own checksums: the same table counted again is the same parent, wherever it lies.
+"""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from simglove_spark.errors import InputError
+from simglove_spark.schemas import describe
+
+FILE_NAME = "_manifest.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file without rows)."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that a reader must know of a table before it opens a file.
+
+    ``details`` holds what only one kind of table has: for pairs `window_size`, `weighting`, `unit`, `num_shards`,
+    `total_pairs` (in units) and `total_words`.
+    """
+
+    table: str
+    schema: dict[str, str]
+    files: list[FileEntry]
+    config: dict[str, Any]
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    parents: list[dict[str, str]] = field(default_factory=list)
+    seed: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=lambda: dict(software_versions()))
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def config_hash(self) -> str:
+        """Checksum of the options that decide the table's content."""
+        return hash_json(self.config)
+
+    @property
+    def content_sha256(self) -> str:
+        """Checksum of the content: table, schema, details and the files' checksums, not of where or when."""
+        return hash_json([self.table, self.schema, self.details, [asdict(entry) for entry in self.files]])
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(entry.rows for entry in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.bytes for entry in self.files)
+
+    def as_parent(self) -> dict[str, str]:
+        """How a table made from this one names it."""
+        return {"table": self.table, "sha256": self.content_sha256}
+
+    def parent_sha256(self, table: str) -> str | None:
+        """Checksum of the parent of that kind, if there is one."""
+        return next((parent["sha256"] for parent in self.parents if parent["table"] == table), None)
+
+    def save(self, folder: Path) -> None:
+        """Write the manifest into ``folder``, atomically; its files must be there already."""
+        text = json.dumps({**asdict(self), "config_hash": self.config_hash}, indent=1, ensure_ascii=False)
+        temporary = folder / f".{FILE_NAME}.{os.getpid()}"
+        with temporary.open("w", encoding="utf-8") as out:
+            out.write(text + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(folder / FILE_NAME)
+
+    @classmethod
+    def load(cls, folder: Path, table: str) -> "Manifest":
+        """Read and check the manifest of a complete table.
+
+        Raises
+        ------
+        InputError
+            When there is none, when it is broken, or when it tells of another table or format.
+        """
+        path = folder / FILE_NAME
+        if not path.is_file():
+            found = "nothing" if not folder.exists() else "a folder without it"
+            raise InputError(
+                f"{table} must be a complete table with a {FILE_NAME}; got {found} ({folder}). "
+                "Give the folder of a finished stage, or run that stage again."
+            )
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            if raw["format_version"] != FORMAT_VERSION or raw["table"] != table:
+                raise InputError(
+                    f"table must be {table!r} in format {FORMAT_VERSION}; got {raw['table']!r} in format "
+                    f"{raw['format_version']} ({path}). Give the folder of a {table} table of this version."
+                )
+            raw.pop("config_hash")
+            manifest = cls(**{**raw, "files": [FileEntry(**entry) for entry in raw["files"]]})
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(
+                f"manifest must be JSON that this tool wrote; got {type(error).__name__}: {error} ({path}). "
+                "Run the stage that made the folder again."
+            ) from error
+        for entry in manifest.files:
+            if Path(entry.path).is_absolute() or ".." in Path(entry.path).parts:
+                raise InputError(f"file names must stay inside the folder; got {entry.path!r} ({path}). Do not use it.")
+        return manifest
+
+
+def new_manifest(
+    table: str, schema: pa.Schema, files: Iterable[FileEntry], config: dict[str, Any], **rest: Any
+) -> Manifest:
+    """Manifest of a table just written; files are put in order of their names."""
+    ordered = sorted(files, key=lambda entry: entry.path)
+    return Manifest(table=table, schema=describe(schema), files=ordered, config=config, **rest)
+
+
+def hash_json(value: Any) -> str:
+    """SHA-256 of a JSON value in one fixed spelling."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_entry(folder: Path, name: str, rows: int = 0) -> FileEntry:
+    """Entry for a finished file of a folder."""
+    path = folder / name
+    return FileEntry(path=name, rows=rows, bytes=path.stat().st_size, sha256=hash_file(path))
+
+
+def checked_path(folder: Path, entry: FileEntry) -> Path:
+    """Path of a table's file after checking that it is the file the manifest tells of.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, has another size, or another checksum.
+    """
+    path = folder / entry.path
+    if not path.is_file():
+        raise InputError(f"{entry.path} must exist; got nothing ({folder}). Run the stage that made the folder again.")
+    size = path.stat().st_size
+    if size != entry.bytes or hash_file(path) != entry.sha256:
+        raise InputError(
+            f"{entry.path} must have {entry.bytes:,} bytes with checksum {entry.sha256[:12]}; got {size:,} bytes with "
+            f"another content ({folder}). The file was changed or damaged: run the stage that made it again."
+        )
+    return path
+
+
+@cache
+def software_versions() -> dict[str, str]:
+    """Versions of what decides the bytes of a table."""
+    versions = {"python": platform.python_version()}
+    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,112 @@
+"""Where a table is built, and when it is already there.
+
+A table is built in a hidden folder beside its place and renamed into it when its manifest is written. A rename onto a
+folder that is not empty fails, so of two writers the first one wins and the other is told; neither can mix its files with
+the other's. A build that dies leaves only a hidden folder behind.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from simglove_spark import manifest
+from simglove_spark.errors import ConfigError, ResourceError
+from simglove_spark.manifest import Manifest
+
+
+def local_path(text: str | Path) -> Path:
+    """Path of an output or table folder; ``file:`` URIs are understood, other schemes are refused."""
+    text = str(text).removeprefix("file://")
+    if "://" in text:
+        raise ConfigError(
+            f"folder must be a path that this machine and all workers can write; got {text!r}. Give a local or shared path."
+        )
+    return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
+
+
+def is_complete(
+    folder: Path,
+    table: str,
+    config: dict[str, Any],
+    inputs: list[dict[str, Any]],
+    parents: list[dict[str, str]],
+    overwrite: bool,
+) -> bool:
+    """Whether ``folder`` holds this very table already, so that there is nothing to do.
+
+    Raises
+    ------
+    ConfigError
+        When something else is there and ``overwrite`` is False, or when what is there is not ours to overwrite.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if not (folder / manifest.FILE_NAME).is_file():
+        raise ConfigError(
+            f"output must be new, empty or a complete table; got other content ({folder}). Give another --output."
+        )
+    difference = "it is to be overwritten" if overwrite else _difference(folder, table, config, inputs, parents)
+    if difference and not overwrite:
+        raise ConfigError(
+            f"output must be new or hold the same table; got one that differs ({folder}): {difference}. "
+            "Give another --output, or --overwrite to build it anew beside it and switch at the end."
+        )
+    return not difference
+
+
+def _difference(folder: Path, table: str, config: dict, inputs: list, parents: list) -> str:
+    """First thing in which the table at ``folder`` differs from the one asked for, or nothing."""
+    found = Manifest.load(folder, table)
+    for key in sorted({*found.config, *config}):
+        if found.config.get(key) != config.get(key):
+            return f"{key} is {found.config.get(key)!r} there and {config.get(key)!r} here"
+    if found.inputs != inputs:
+        changed = [entry["path"] for entry in inputs if entry not in found.inputs]
+        return f"the input {changed[0]} is new or changed" if changed else "it was made from more inputs"
+    if found.parents != parents:
+        return "it was made from another " + " and ".join(parent["table"] for parent in found.parents)
+    return ""
+
+
+@contextmanager
+def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Folder to build a table in; it takes its place at the end, when the caller has saved the manifest into it.
+
+    Raises
+    ------
+    ConfigError
+        When another writer finished the same output first.
+    ResourceError
+        When the place cannot be written.
+    """
+    staging = folder.parent / f".{folder.name}.building-{uuid.uuid4().hex[:12]}"
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise ResourceError(f"output must be writable; got {error.strerror} ({folder.parent}).") from error
+    try:
+        yield staging
+        _switch(staging, folder, overwrite)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _switch(staging: Path, folder: Path, overwrite: bool) -> None:
+    retired = None
+    if overwrite and folder.exists():
+        retired = folder.parent / f".{folder.name}.retired-{uuid.uuid4().hex[:12]}"
+        folder.rename(retired)
+    try:
+        staging.rename(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"output must not be written by two at once; got a folder that another run just finished ({folder}). "
+            "Use that one, or give another --output."
+        ) from error
+    finally:
+        if retired is not None:
+            shutil.rmtree(retired, ignore_errors=True)

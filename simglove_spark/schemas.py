@@ -1,0 +1,40 @@
+"""The four tables that pass between stages, declared once and checked at both doors.
+
+Leaving a stage a table is written with its schema from here; entering the next one it is checked
+against the same schema, so that a foreign Parquet file is an `InputError` and never a wrong vector.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from simglove_spark.errors import InputError
+
+WORD_COUNTS = pa.schema([("word", pa.string()), ("count", pa.int64())])
+VOCABULARY = pa.schema([("word", pa.string()), ("word_id", pa.int32()), ("count", pa.int64())])
+PAIRS = pa.schema([("word_id", pa.int32()), ("context_id", pa.int32()), ("count", pa.int64())])
+
+
+def vectors_schema(dim: int) -> pa.Schema:
+    """Schema of the vectors table for vectors of ``dim`` float32 components."""
+    return pa.schema([*VOCABULARY, ("vector", pa.list_(pa.float32(), dim))])
+
+
+def describe(schema: pa.Schema) -> dict[str, str]:
+    """Column names and types as they stand in a manifest."""
+    return {field.name: str(field.type) for field in schema}
+
+
+def check(found: pa.Schema, expected: pa.Schema, where: str | Path) -> None:
+    """Refuse a file whose columns are not those of the table it claims to be.
+
+    Raises
+    ------
+    InputError
+        When names, order or types differ.
+    """
+    if describe(found) != describe(expected):
+        raise InputError(
+            f"columns must be {describe(expected)}; got {describe(found)} ({where}). "
+            "Give a table that this tool wrote, of the right kind."
+        )
