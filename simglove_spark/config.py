@@ -32,7 +32,7 @@ def _require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
     """What is read."""
 
@@ -50,7 +50,7 @@ class CorpusConfig:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VocabularyConfig:
     """Which words are kept."""
 
@@ -67,7 +67,7 @@ class VocabularyConfig:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairsConfig:
     """How pairs of words are counted."""
 
@@ -87,7 +87,7 @@ class PairsConfig:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """How vectors are learned from pair counts."""
 
@@ -167,7 +167,7 @@ class TrainConfig:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """What a run may use; nothing here changes a byte of the row solver's output."""
 
@@ -186,7 +186,7 @@ class RunConfig:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SparkConfig:
     """How Spark is started when no session is there."""
 
@@ -201,6 +201,15 @@ class SparkConfig:
 
     spark_conf: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Further Spark settings, key=value; they win over ours."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FileConfig:
+    """Where options may come from besides the command line."""
+
+    config: Annotated[str | None, Parameter(show_default=False)] = None
+    """YAML file with options, named as on the command line; those given by hand win."""
 
 
 def content_config(*configs: Any) -> dict[str, Any]:

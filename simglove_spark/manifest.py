@@ -11,7 +11,7 @@ import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,18 @@ from simglove_spark.schemas import describe
 
 FILE_NAME = "_manifest.json"
 FORMAT_VERSION = 1
+
+
+@lru_cache(maxsize=1)
+def software_versions() -> dict[str, str]:
+    """Versions of what decides the bytes of a table."""
+    versions = {"python": platform.python_version()}
+    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Manifest:
     parents: list[dict[str, str]] = field(default_factory=list)
     seed: int = 0
     details: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=lambda: dict(software_versions()))
+    versions: dict[str, str] = field(default_factory=software_versions)
     format_version: int = FORMAT_VERSION
 
     @property
@@ -171,15 +183,3 @@ def checked_path(folder: Path, entry: FileEntry) -> Path:
             f"another content ({folder}). The file was changed or damaged: run the stage that made it again."
         )
     return path
-
-
-@cache
-def software_versions() -> dict[str, str]:
-    """Versions of what decides the bytes of a table."""
-    versions = {"python": platform.python_version()}
-    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -1,0 +1,123 @@
+"""The `simglove` command: parses, prints, and turns errors into exit codes. Nothing else in the package prints.
+
+Options come from the command line, then from ``--config FILE.yaml``, then from ``--preset``, then from the dataclasses.
+"""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import yaml
+from cyclopts import App, CycloptsError
+from cyclopts.config import Dict
+from rich.console import Console
+
+from simglove_spark import commands_ask, commands_road
+from simglove_spark.config import PRESETS
+from simglove_spark.errors import ConfigError, SimgloveError, StoppedError
+
+app = App(
+    name="simglove",
+    help="Word vectors whose inner product is pointwise mutual information, counted on Apache Spark.",
+    version=version("simglove-spark"),
+    result_action="return_value",
+    help_format="plaintext",
+)
+for _module in (commands_road, commands_ask):
+    for _name, _function in _module.COMMANDS.items():
+        app.command(_function, name=_name)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code (see `simglove_spark.errors`)."""
+    signal.signal(signal.SIGTERM, _stop)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app.config = _sources(arguments)
+        app(arguments, exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        code, message = explain(error)
+        print(f"simglove: {message}", file=sys.stderr)
+        if os.environ.get("SIMGLOVE_TRACEBACK"):
+            raise
+        return code
+
+
+def entry() -> NoReturn:
+    """What the installed command and the jobs call."""
+    sys.exit(main())
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """Exit code and message for an error."""
+    if isinstance(error, SimgloveError):
+        return error.exit_code, str(error)
+    if isinstance(error, CycloptsError):
+        return ConfigError.exit_code, f"{error} Try --help."
+    if isinstance(error, KeyboardInterrupt):
+        return StoppedError.exit_code, "stopped; complete tables are kept, and the same command goes on from there."
+    if isinstance(error, MemoryError):
+        return (
+            4,
+            f"memory must suffice; got {error or 'an allocation that failed'}. Lower --memory, --dim or --max-vocab.",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return 4, f"disk must have room; got {error.strerror} ({error.filename}). Free some, or give another --output."
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return 4, f"output must be writable; got {error.strerror} ({error.filename}). Give another --output."
+    return 1, f"unexpected {type(error).__name__}: {error}. SIMGLOVE_TRACEBACK=1 shows where; please report it."
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise StoppedError("stopped by SIGTERM; complete tables are kept, and the same command goes on from there.")
+
+
+def _sources(arguments: list[str]) -> list[Dict]:
+    """Where options that are not on the command line come from, first wins."""
+    sources, options = [], {}
+    path = _option(arguments, "config")
+    if path is not None:
+        options = _load_yaml(Path(path))
+        sources.append(Dict(options, source=path, use_commands_as_keys=False))
+    preset = _option(arguments, "preset") or options.get("preset", "default")
+    if preset in PRESETS:  # any other is refused by the parser
+        known = Dict(PRESETS[preset], source=f"preset {preset}", use_commands_as_keys=False, allow_unknown=True)
+        sources.append(known)
+    return sources
+
+
+def _option(arguments: list[str], name: str) -> str | None:
+    """Value of an option that must be known before the others are read."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(f"--{name}="):
+            return argument.partition("=")[2]
+        if argument == f"--{name}" and place + 1 < len(arguments):
+            return arguments[place + 1]
+    return None
+
+
+def _load_yaml(path: Path) -> dict[str, Any]:
+    try:
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"--config must be a YAML file; got {' '.join(str(error).split())} ({path}).") from error
+    if options is None:
+        return {}
+    if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
+        raise ConfigError(
+            f"--config must hold options by name; got {type(options).__name__} ({path}). Write `dim: 100`."
+        )
+    if "config" in options:
+        raise ConfigError(f"a configuration file must not name another; got config ({path}). Put all into one file.")
+    return options

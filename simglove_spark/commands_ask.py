@@ -1,0 +1,168 @@
+"""Commands that ask finished vectors: similar, correlate, analogy, evaluate, export."""
+
+import json as json_module
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from simglove_spark.errors import ConfigError
+from simglove_spark.evaluate import AnalogyResult, SimilarityResult, analogies, similarity
+from simglove_spark.export import FORMATS
+from simglove_spark.output import local_path
+from simglove_spark.vectors import Vectors
+
+VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
+TopN = Annotated[int, Parameter(help="How many words to show.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
+Files = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
+ExportFormat = Literal["word2vec-text", "word2vec-binary", "glove-text"]
+
+
+def similar(
+    *words: Annotated[str, Parameter(help="Words to ask for.")],
+    vectors: VectorsFolder,
+    topn: TopN = 10,
+    json: Json = False,
+) -> None:
+    """Words that behave like the given ones: cosine in the metric of the contexts."""
+    known = _load(vectors, words)
+    _show({word: known.most_similar(word, topn) for word in words}, "similarity", json)
+
+
+def correlate(
+    *words: Annotated[str, Parameter(help="Words to ask for.")],
+    vectors: VectorsFolder,
+    topn: TopN = 10,
+    normalize: Annotated[bool, Parameter(negative="", help="Cosine instead of the inner product.")] = False,
+    json: Json = False,
+) -> None:
+    """Words that are said together with the given ones: the inner product, which is the predicted PMI in nats."""
+    known = _load(vectors, words)
+    found = {word: known.most_correlative(word, topn, normalize) for word in words}
+    _show(found, "cosine" if normalize else "pmi", json)
+
+
+def analogy(
+    *positive: Annotated[str, Parameter(help="Words whose vectors are added.")],
+    vectors: VectorsFolder,
+    minus: Annotated[
+        tuple[str, ...],
+        Parameter(help="Words whose vectors are subtracted.", consume_multiple=True, negative="", show_default=False),
+    ] = (),
+    topn: TopN = 10,
+    json: Json = False,
+) -> None:
+    """Words nearest to a sum of words: king woman --minus man."""
+    known = _load(vectors, positive)
+    asked = " + ".join(positive) + "".join(f" - {word}" for word in minus)
+    _show({asked: known.analogy(list(positive), list(minus), topn)}, "cosine", json)
+
+
+def evaluate(
+    *,
+    vectors: VectorsFolder,
+    similarity_files: Annotated[
+        Files, Parameter(name="--similarity", help="Word similarity files: word, word and score, separated by tabs.")
+    ] = (),
+    analogy_files: Annotated[
+        Files, Parameter(name="--analogy", help="Analogy files: `: section` lines, and questions of four words.")
+    ] = (),
+    json: Json = False,
+) -> None:
+    """Score vectors on word similarity and analogy files; coverage and setting stand with every score."""
+    if not similarity_files and not analogy_files:
+        raise ConfigError("evaluate must be given a file; got none. Add --similarity FILE or --analogy FILE.")
+    known = Vectors.load(local_path(vectors))
+    results: list[SimilarityResult | AnalogyResult] = [similarity(known, path) for path in similarity_files]
+    results += [analogies(known, path) for path in analogy_files]
+    if json:
+        _print_json({"vectors": vectors, "setting": _setting(known), "results": [r.to_dict() for r in results]})
+        return
+    table = Table("file", "part", "score", "found", "of", "setting", title=f"{vectors}: {_sentence(_setting(known))}")
+    for result in results:
+        _add_rows(table, result)
+    _console().print(table)
+
+
+def export(
+    *,
+    vectors: VectorsFolder,
+    format: Annotated[ExportFormat, Parameter(help="File format.")],
+    output: Annotated[str, Parameter(help="File to write.")],
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
+) -> None:
+    """Write vectors as a file that other tools read."""
+    known = Vectors.load(local_path(vectors))
+    FORMATS[format].save(known, local_path(output), overwrite=overwrite)
+    print(f"{len(known):,} vectors of {known.matrix.shape[1]} components are in {output}.")
+
+
+def _load(folder: str, words: tuple[str, ...]) -> Vectors:
+    if not words:
+        raise ConfigError(
+            "words must be given; got none. Write for example: simglove similar king --vectors RUN/vectors"
+        )
+    return Vectors.load(local_path(folder))
+
+
+def _show(found: dict[str, list[tuple[str, float]]], measure: str, as_json: bool) -> None:
+    if as_json:
+        _print_json({word: [{"word": w, measure: float(score)} for w, score in rows] for word, rows in found.items()})
+        return
+    table = Table()
+    for word in found:
+        table.add_column(_plain(word))
+        table.add_column(measure, justify="right")
+    for cells in zip(*found.values(), strict=True):
+        table.add_row(*(text for word, score in cells for text in (_plain(word), f"{score:.3f}")))
+    _console().print(table)
+
+
+def _add_rows(table: Table, result: SimilarityResult | AnalogyResult) -> None:
+    if isinstance(result, SimilarityResult):
+        setting = f"cosine, Spearman, {result.vocabulary_size:,} words"
+        _add_row(table, result.file, "", result, setting)
+        return
+    setting = f"b - a + c, {result.words:,} most frequent words"
+    for part in (result.semantic, result.syntactic, result.all):
+        if part is not None:
+            _add_row(table, result.file, part.name, part, setting)
+
+
+def _add_row(table: Table, file: str, part: str, result: Any, setting: str) -> None:
+    score = "-" if result.score is None else f"{result.score:.3f}"
+    table.add_row(file, part, score, f"{result.found:,}", f"{result.total:,}", setting)
+
+
+def _setting(vectors: Vectors) -> dict[str, Any]:
+    config = vectors.manifest.config if vectors.manifest else {}
+    return {"words": len(vectors), "dim": int(vectors.matrix.shape[1]), **config}
+
+
+def _sentence(setting: dict[str, Any]) -> str:
+    names = ("words", "dim", "solver", "preset", "seed")
+    return ", ".join(f"{name} {setting[name]}" for name in names if name in setting)
+
+
+def _print_json(value: Any) -> None:
+    print(json_module.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _plain(text: str) -> str:
+    """A word as a table cell: what could move the cursor or be taken for markup is made visible."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text).replace("[", "\\[")
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None)
+
+
+COMMANDS = {
+    "similar": similar,
+    "correlate": correlate,
+    "analogy": analogy,
+    "evaluate": evaluate,
+    "export": export,
+}

@@ -1,0 +1,139 @@
+"""Commands that walk the road: demo, run, and its stages one by one."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from simglove_spark.config import (
+    CorpusConfig,
+    FileConfig,
+    PairsConfig,
+    RunConfig,
+    SparkConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
+from simglove_spark.java import java_home
+from simglove_spark.output import local_path
+from simglove_spark.progress import make_progress
+from simglove_spark.run import Run, save_config
+
+Output = Annotated[str, Parameter(help="Folder to write into.")]
+
+
+def run(
+    corpus: CorpusConfig,
+    *,
+    output: Output,
+    vocabulary: VocabularyConfig = VocabularyConfig(),
+    pairs: PairsConfig = PairsConfig(),
+    training: TrainConfig = TrainConfig(),
+    resources: RunConfig = RunConfig(),
+    spark: SparkConfig = SparkConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """The whole road on this machine: count words and pairs, train, save.
+
+    The output folder holds the tables word_counts, vocabulary, pairs and vectors, and run.json. Stages whose tables are there
+    already are not run again.
+    """
+    del file
+    folder = local_path(output)
+    with Run(folder, "run", _options(corpus, vocabulary, pairs, training, resources, spark), resources, spark) as road:
+        road.count_words(corpus, vocabulary)
+        road.count_pairs(corpus, pairs)
+        road.train(training)
+    print(f"Vectors are in {folder / 'vectors'}. Try: simglove similar WORD --vectors {folder / 'vectors'}")
+
+
+def count_words(
+    corpus: CorpusConfig,
+    *,
+    output: Output,
+    vocabulary: VocabularyConfig = VocabularyConfig(),
+    resources: RunConfig = RunConfig(),
+    spark: SparkConfig = SparkConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Count words; writes the tables word_counts and vocabulary into the output folder."""
+    del file
+    from simglove_spark import counting
+
+    folder = local_path(output)
+    context = counting.Context(make_progress(), resources, spark, "count-words")
+    manifest = counting.count_words(corpus, vocabulary, folder, context)
+    save_config(folder / "count-words.yaml", _options(corpus, vocabulary, resources, spark), output=output)
+    print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
+
+
+def count_pairs(
+    corpus: CorpusConfig,
+    *,
+    vocabulary: Annotated[str, Parameter(help="Folder of a vocabulary table.")],
+    output: Output,
+    pairs: PairsConfig = PairsConfig(),
+    resources: RunConfig = RunConfig(),
+    spark: SparkConfig = SparkConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Count windowed pairs of vocabulary words; writes one pair table."""
+    del file
+    from simglove_spark import counting
+
+    folder = local_path(output)
+    context = counting.Context(make_progress(), resources, spark, "count-pairs")
+    manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
+    save_config(_beside(folder), _options(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
+    print(f"{manifest.rows:,} cells are in {folder}.")
+
+
+def train(
+    *,
+    vocabulary: Annotated[str, Parameter(help="Folder of a vocabulary table.")],
+    pairs: Annotated[str, Parameter(help="Folder of a pair table counted under that vocabulary.")],
+    output: Output,
+    training: TrainConfig = TrainConfig(),
+    resources: RunConfig = RunConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Learn vectors from pair counts; writes one vectors table. Needs no Spark and no Java."""
+    del file
+    from simglove_spark.training import train_vectors
+
+    folder = local_path(output)
+    train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, make_progress())
+    save_config(_beside(folder), _options(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
+    print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
+
+
+def print_java_home() -> None:
+    """Print the Java that Spark is started with, for spark-submit: export JAVA_HOME=$(simglove java-home)."""
+    print(java_home())
+
+
+def print_jobs() -> None:
+    """Print the folder of the spark-submit jobs: spark-submit $(simglove jobs)/count_words.py ..."""
+    here = Path(__file__).parent
+    print(here / "jobs" if (here / "jobs").is_dir() else here.parent / "jobs")
+
+
+def _options(*configs: Any) -> dict[str, Any]:
+    """Resolved options by their names on the command line."""
+    return {key: value for config in configs for key, value in asdict(config).items()}
+
+
+def _beside(folder: Path) -> Path:
+    """Where a table's resolved configuration is saved: beside its folder."""
+    return folder.parent / f"{folder.name}.yaml"
+
+
+COMMANDS = {
+    "run": run,
+    "count-words": count_words,
+    "count-pairs": count_pairs,
+    "train": train,
+    "java-home": print_java_home,
+    "jobs": print_jobs,
+}

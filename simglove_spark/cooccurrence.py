@@ -1,0 +1,129 @@
+"""Counting pairs (Spark): blocks of cells travel, never a pair a row.
+
+A worker counts its partition into tables and hands out sorted runs of bytes, one row a shard. After the shuffle a worker
+merges the runs of a shard and writes its file.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from simglove_spark.config import PairsConfig
+from simglove_spark.kernels import runs
+from simglove_spark.pair_counter import PairCounter, distance_weights
+from simglove_spark.schemas import PAIRS
+from simglove_spark.table_files import REPORT_DDL, by_shard, counter, report_batch, write_file
+from simglove_spark.text_rows import clean, spans
+from simglove_spark.word_table import shared_word_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+COUNTER_SHARD = -1
+CELLS_PER_GROUP = 1 << 20
+WORDS_PER_SHARD = 1 << 21
+LEAST_SHARDS = 4
+
+
+def shards_for(config: PairsConfig, total_words: int) -> int:
+    """Number of shards: as asked for, or by the corpus's words (never by the cores at hand)."""
+    return config.num_shards or max(LEAST_SHARDS, -(-total_words // WORDS_PER_SHARD))
+
+
+def count_pairs(
+    text: "DataFrame",
+    vocabulary: tuple[str, str],
+    config: PairsConfig,
+    num_shards: int,
+    lowercase: bool,
+    memory: int,
+) -> "DataFrame":
+    """Count all pairs of a corpus into runs: columns shard int, run binary.
+
+    Parameters
+    ----------
+    text : DataFrame
+        One column of text (string or binary) or of lists of words.
+    vocabulary : tuple of str
+        Folder of a vocabulary table that all workers can read, and its content's checksum.
+    config : PairsConfig
+    num_shards : int
+    lowercase : bool
+    memory : int
+        Bytes that each worker's tables may take, about.
+
+    Returns
+    -------
+    DataFrame
+        Rows of shard -1 carry the number of rows that were not UTF-8, as int64.
+    """
+    weights = distance_weights(config.window_size, config.distance_weighting)
+    count = partial(
+        _count_partition,
+        vocabulary=vocabulary,
+        weights=weights,
+        num_shards=num_shards,
+        lowercase=lowercase,
+        memory=memory,
+    )
+    return text.mapInArrow(count, "shard int, run binary")
+
+
+def _count_partition(
+    batches: Iterator[pa.RecordBatch],
+    vocabulary: tuple[str, str],
+    weights: np.ndarray,
+    num_shards: int,
+    lowercase: bool,
+    memory: int,
+) -> Iterator[pa.RecordBatch]:
+    counter = PairCounter(shared_word_table(*vocabulary), weights, num_shards, memory)
+    bad_rows = 0
+    for batch in batches:
+        column, bad = clean(batch.column(0), lowercase)
+        bad_rows += bad
+        for block in spans(column):
+            for run in counter.add(block):
+                yield _run_batch(*run)
+    for run in counter.drain():
+        yield _run_batch(*run)
+    yield _run_batch(COUNTER_SHARD, bad_rows.to_bytes(8, "little"))
+
+
+def _run_batch(shard: int, run: bytes) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([shard], pa.int32()), pa.array([run], pa.binary())], ["shard", "run"])
+
+
+def write_pairs(counted: "DataFrame", folder: str, num_shards: int, vocabulary_size: int) -> "DataFrame":
+    """Shuffle runs to their shards, merge each shard and write its file; the report's rows tell of them."""
+    write = partial(_write_partition, folder=folder, vocabulary_size=vocabulary_size)
+    return counted.repartition(num_shards, "shard").sortWithinPartitions("shard").mapInArrow(write, REPORT_DDL)
+
+
+def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_size: int) -> Iterator[pa.RecordBatch]:
+    for shard, parts in by_shard(batches):
+        strings = [run.as_py() for part in parts for run in part["run"]]
+        if shard == COUNTER_SHARD:
+            yield report_batch([counter("bad_rows", sum(int.from_bytes(value, "little") for value in strings))])
+        else:
+            tables = merged_tables(strings, vocabulary_size)
+            yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
+
+
+def merged_tables(strings: list[bytes], vocabulary_size: int) -> Iterator[pa.Table]:
+    """Merge one shard's runs; yields its rows in order, about a million cells at a time and never half a word's row."""
+    data = np.frombuffer(b"".join(strings), np.uint8)
+    ends = np.cumsum([len(string) for string in strings])
+    positions = ends - [len(string) for string in strings]
+    heads = np.empty(len(strings), np.int64)
+    sums = np.zeros(vocabulary_size, np.int64)
+    seen = np.zeros(vocabulary_size // 64 + 1, np.uint64)
+    words, contexts = (np.empty(CELLS_PER_GROUP + vocabulary_size, np.int32) for _ in range(2))
+    counts = np.empty(words.size, np.int64)
+    runs.open_runs(data, positions, ends, heads)
+    while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+        yield pa.table([words[:cells], contexts[:cells], counts[:cells]], schema=PAIRS)

@@ -1,0 +1,194 @@
+"""The stages of the road, each from complete tables to a complete table.
+
+    corpus --count_words--> word_counts, vocabulary --count_pairs--> pairs --train--> vectors
+
+A stage that finds its output there already, made from the same inputs with the same options, does nothing and does not
+start Spark. Anything that cannot be done is an error of `simglove_spark.errors`; printing is the progress's affair.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simglove_spark import cooccurrence, forecast, vocabulary
+from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig, content_config
+from simglove_spark.corpus import list_inputs, read_corpus
+from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.memory import parse_size
+from simglove_spark.output import building, is_complete
+from simglove_spark.pair_counter import unit_of
+from simglove_spark.progress import Progress
+from simglove_spark.schemas import PAIRS, WORD_COUNTS
+from simglove_spark.session import local_slots, start_session, watched
+from simglove_spark.table_files import commit
+from simglove_spark.word_table import shared_word_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+BYTES_PER_WORDS_SHARD = 64 << 20
+
+
+@dataclass
+class Context:
+    """What all stages of a run share: where they tell of progress, what they may use, and a session made when needed."""
+
+    progress: Progress
+    run: RunConfig = field(default_factory=RunConfig)
+    spark: SparkConfig = field(default_factory=SparkConfig)
+    app_name: str = "run"
+
+    def session(self) -> "SparkSession":
+        """The Spark session."""
+        return start_session(self.spark, self.app_name)
+
+    @property
+    def worker_memory(self) -> int:
+        """Bytes of a Python worker's tables."""
+        return parse_size(self.spark.worker_memory, "worker-memory")
+
+
+def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, context: Context) -> Manifest:
+    """Count words into output/word_counts and choose output/vocabulary.
+
+    Returns
+    -------
+    Manifest
+        Of the vocabulary.
+    """
+    inputs = list_inputs(corpus)
+    folder, overwrite = output / "word_counts", context.run.overwrite
+    options = content_config(corpus)
+    if not is_complete(folder, "word_counts", options, inputs, [], overwrite):
+        with building(folder, overwrite) as staging:
+            _count_words(corpus, inputs, staging, context).save(staging)
+    counts = Manifest.load(folder, "word_counts")
+    folder, options = output / "vocabulary", content_config(corpus, config)
+    if not is_complete(folder, "vocabulary", options, inputs, [counts.as_parent()], overwrite):
+        with building(folder, overwrite) as staging:
+            words = vocabulary.choose_vocabulary(output / "word_counts", config)
+            vocabulary.write_vocabulary(words, staging, options, counts)
+    return Manifest.load(folder, "vocabulary")
+
+
+def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
+    num_shards = max(2, sum(entry["bytes"] or 0 for entry in inputs) // BYTES_PER_WORDS_SHARD)
+    with context.progress.task("count words", unit="tasks") as task:
+        spark = context.session()
+        with watched(spark, "count words", task):
+            text = read_corpus(spark, inputs, corpus.column)
+            counts = vocabulary.count_words(text, num_shards, corpus.lowercase, context.worker_memory)
+            report = vocabulary.write_word_counts(counts, str(staging)).collect()
+    files, total_words, counters = commit(staging, report)
+    _refuse_bad_bytes(corpus, counters)
+    if total_words == 0:
+        raise InputError(f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}).")
+    context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
+    details = {"total_words": total_words, "counters": counters}
+    return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, details=details)
+
+
+def _refuse_bad_bytes(corpus: CorpusConfig, counters: dict[str, int]) -> None:
+    bad = counters.get("bad_rows", 0)
+    if bad and corpus.on_bad_bytes == "error":
+        raise InputError(
+            f"rows must be UTF-8; got {bad:,} that are not ({', '.join(corpus.input)}). "
+            "Give --on-bad-bytes replace to put U+FFFD in place of the bad bytes."
+        )
+
+
+def count_pairs(
+    corpus: CorpusConfig, config: PairsConfig, vocabulary_folder: Path, output: Path, context: Context
+) -> Manifest:
+    """Count the pairs of a corpus under a vocabulary into the table ``output``.
+
+    Raises
+    ------
+    ConfigError
+        When ``lowercase`` is not what the vocabulary was counted with.
+    """
+    inputs = list_inputs(corpus)
+    words = Manifest.load(vocabulary_folder, "vocabulary")
+    if words.config.get("lowercase", corpus.lowercase) != corpus.lowercase:
+        raise ConfigError(
+            f"--lowercase must be as the vocabulary was counted; got {corpus.lowercase} ({vocabulary_folder}). "
+            "Give the same option to both stages."
+        )
+    options = content_config(corpus, config)
+    if is_complete(output, "pairs", options, inputs, [words.as_parent()], context.run.overwrite):
+        return Manifest.load(output, "pairs")
+    for entry in words.files:
+        checked_path(vocabulary_folder, entry)
+    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    with building(output, context.run.overwrite) as staging:
+        _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
+    return Manifest.load(output, "pairs")
+
+
+def _tell_forecast(
+    corpus: CorpusConfig,
+    config: PairsConfig,
+    inputs: list[dict[str, Any]],
+    words: tuple[Path, Manifest],
+    output: Path,
+    context: Context,
+) -> None:
+    table = shared_word_table(str(words[0]), words[1].content_sha256)
+    rows = forecast.sample_corpus(inputs, corpus.column, corpus.lowercase)
+    slots = local_slots(context.spark)
+    local = slots is not None
+    memory = (slots or 1) * (context.worker_memory + forecast.WORKER_BASE) + parse_size(
+        context.spark.driver_memory, "driver-memory"
+    )
+    expected = forecast.forecast_counting(rows, table, words[1].details["total_words"], config, slots or 1, memory)
+    context.progress.note(expected.sentence)
+    forecast.refuse_what_cannot_fit(expected, output, local)
+
+
+def _count_pairs(
+    corpus: CorpusConfig,
+    config: PairsConfig,
+    inputs: list[dict[str, Any]],
+    words: tuple[Path, Manifest],
+    staging: Path,
+    context: Context,
+) -> Manifest:
+    folder, parent = words
+    total_words = parent.details["total_words"]
+    num_shards = cooccurrence.shards_for(config, total_words)
+    with context.progress.task("count pairs", unit="tasks") as task:
+        spark = context.session()
+        with watched(spark, "count pairs", task):
+            text = read_corpus(spark, inputs, corpus.column)
+            source = (str(folder), parent.content_sha256)
+            counted = cooccurrence.count_pairs(
+                text, source, config, num_shards, corpus.lowercase, context.worker_memory
+            )
+            report = cooccurrence.write_pairs(counted, str(staging), num_shards, parent.rows).collect()
+    files, total_pairs, counters = commit(staging, report)
+    _refuse_bad_bytes(corpus, counters)
+    if total_pairs == 0:
+        raise InputError(
+            f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
+            "Every row has at most one word: check --column, or raise --window-size."
+        )
+    details = {
+        "window_size": config.window_size,
+        "weighting": config.distance_weighting,
+        "unit": unit_of(config.window_size, config.distance_weighting),
+        "num_shards": num_shards,
+        "total_pairs": total_pairs,
+        "total_words": total_words,
+        "counters": counters,
+    }
+    context.progress.event("pairs counted", cells=sum(f.rows for f in files), bytes=sum(f.bytes for f in files))
+    return new_manifest(
+        "pairs",
+        PAIRS,
+        files,
+        content_config(corpus, config),
+        inputs=inputs,
+        parents=[parent.as_parent()],
+        details=details,
+    )

@@ -1,0 +1,170 @@
+"""What counting and training will take, told before they begin; what cannot fit is refused with the numbers.
+
+Counting is forecast from a sample of the corpus that goes through the very kernels; training from the manifests alone.
+"""
+
+import math
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simglove_spark.config import PairsConfig, TrainConfig
+from simglove_spark.errors import ResourceError
+from simglove_spark.memory import show_size, total_memory
+from simglove_spark.pair_counter import PairCounter, distance_weights
+from simglove_spark.text_rows import clean, spans
+from simglove_spark.word_table import WordTable
+
+SAMPLE_BYTES = 4 << 20
+BYTES_PER_CELL_ON_DISK = 1.6  # measured 1.35 on text8like
+BYTES_PER_CELL_SHUFFLED = 7.0  # a cell is sent once by each task that met it, 3.5 bytes each time
+SAMPLE_MEMORY = 256 << 20
+STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
+WORKER_BASE = 200 << 20  # Python with numpy, pyarrow and numba
+BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
+FLOPS_PER_SECOND = 12e9  # of one core in the row solver, on the slow side
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Memory and disk in bytes, time in seconds; ``sentence`` is for the reader, ``fits``: all stays in memory."""
+
+    sentence: str
+    memory: int
+    disk: int
+    seconds: float
+    fits: bool = True
+
+
+def sample_corpus(inputs: list[dict[str, Any]], column: str | None, lowercase: bool) -> pa.Array | None:
+    """A few megabytes of the first local file: rows as the kernels take them; None where nothing can be sampled."""
+    path = next((entry["path"] for entry in inputs if entry["bytes"]), None)
+    if path is None:
+        return None
+    if column is None:
+        with pa.input_stream(path, compression="detect") as stream:
+            rows = pa.array(stream.read(SAMPLE_BYTES).splitlines(), pa.binary())
+    else:
+        with pq.ParquetFile(path) as file:
+            batch = next(file.iter_batches(batch_size=20_000, columns=[column]), None)
+        rows = pa.array([], pa.binary()) if batch is None else batch.column(0)
+    return clean(rows, lowercase)[0]
+
+
+def forecast_counting(
+    rows: pa.Array | None, table: WordTable, total_words: int, config: PairsConfig, slots: int, memory: int
+) -> Forecast:
+    """What counting the pairs of a corpus of ``total_words`` will take.
+
+    Parameters
+    ----------
+    rows : pyarrow.Array or None
+        The sample; without one only memory is forecast.
+    table : WordTable
+    total_words : int
+        Occurrences of vocabulary words in the corpus.
+    config : PairsConfig
+    slots : int
+        Workers that run at once.
+    memory : int
+        Bytes for Spark's JVM and all workers together.
+    """
+    if rows is None or len(rows) == 0:
+        return Forecast(f"Counting takes about {show_size(memory)} of memory.", memory, 0, 0.0)
+    began = time.perf_counter()
+    growth = _growth(rows, table, config)
+    seconds = time.perf_counter() - began
+    words, cells = growth[-1]
+    if words == 0:
+        return Forecast("The sample holds no word of the vocabulary: nothing can be forecast.", memory, 0, 0.0)
+    scale = max(1.0, total_words / words)
+    most = min(table.size * (table.size - 1), 2 * config.window_size * total_words)
+    expected = min(cells * scale ** _exponent(growth), most)
+    disk = int(expected * (BYTES_PER_CELL_ON_DISK + BYTES_PER_CELL_SHUFFLED))
+    seconds = STAGE_SECONDS + seconds * scale / slots
+    sentence = (
+        f"Counting pairs of {total_words:,} words will give about {expected:,.0f} cells and take about "
+        f"{show_size(memory)} of memory, {show_size(disk)} of disk and {_show_seconds(seconds)}."
+    )
+    return Forecast(sentence, memory, disk, seconds)
+
+
+def _growth(rows: pa.Array, table: WordTable, config: PairsConfig) -> list[tuple[int, int]]:
+    """Words kept and directed cells met so far, after each block of the sample."""
+    weights = distance_weights(config.window_size, config.distance_weighting)
+    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY)
+    growth = []
+    for block in spans(rows):
+        for _ in counter.add(block):
+            pass
+        growth.append((counter.words, counter.directed_cells()))
+    return growth
+
+
+def _exponent(growth: list[tuple[int, int]]) -> float:
+    """Exponent of cells against words, from the sample's second half."""
+    (words, cells), (more_words, more_cells) = growth[(len(growth) - 1) // 2], growth[-1]
+    if not 0 < words < more_words or cells == 0:
+        return 1.0
+    return min(1.0, math.log(more_cells / cells) / math.log(more_words / words))
+
+
+def forecast_training(cells: int, words: int, config: TrainConfig, threads: int, memory: int) -> Forecast:
+    """What training on a pair table will take, from the manifests.
+
+    Raises
+    ------
+    ResourceError
+        When the vectors do not fit into ``memory`` bytes; shards that don't fit are read again in each pass.
+    """
+    matrices = 2 if config.solver == "adagrad" else 1
+    vectors = words * config.dim * 4 * matrices
+    if vectors > memory:
+        most = memory // (4 * matrices * words)
+        raise ResourceError(
+            f"{words:,} words x {config.dim} dims need {show_size(vectors)} for vectors; --memory allows {show_size(memory)}. "
+            f"Lower --dim to {most} or raise --min-count."
+        )
+    shards = cells * BYTES_PER_CELL[config.solver]
+    fits = vectors + shards <= memory
+    resident = vectors + min(shards, memory - vectors)
+    flops = 16.0 * config.dim * cells if config.solver == "rows" else 60.0 * config.dim * cells
+    seconds = config.passes * flops / FLOPS_PER_SECOND / threads
+    how = "the shards stay in memory" if fits else "the shards are read again in each pass"
+    disk = words * (config.dim * 8 + 60)
+    sentence = (
+        f"Training {words:,} words x {config.dim} dims on {cells:,} cells will take about {show_size(resident)} of memory "
+        f"({how}), {show_size(disk)} of disk and {_show_seconds(seconds)} with {threads} threads."
+    )
+    return Forecast(sentence, resident, disk, seconds, fits)
+
+
+def refuse_what_cannot_fit(forecast: Forecast, folder: Path, local: bool) -> None:
+    """Stop before anything is begun that this machine cannot hold.
+
+    Raises
+    ------
+    ResourceError
+        When memory (of local workers) or disk at ``folder`` is less than forecast.
+    """
+    if local and forecast.memory > total_memory():
+        raise ResourceError(
+            f"workers and Spark must fit into {show_size(total_memory())} of memory; got {show_size(forecast.memory)}. "
+            "Lower --worker-memory or --driver-memory, or set --master local[N,4] with fewer workers."
+        )
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if forecast.disk > free:
+        raise ResourceError(
+            f"disk must have about {show_size(forecast.disk)} free; got {show_size(free)} ({there}). "
+            "Free some, give another --output, or raise --min-count."
+        )
+
+
+def _show_seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

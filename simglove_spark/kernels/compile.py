@@ -1,0 +1,31 @@
+"""The one way in which our kernels are compiled."""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba
+
+#: Sums may be reordered for SIMD; NaN and infinity keep their meaning, so that they can be caught.
+FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+
+def can_cache() -> bool:
+    """Whether numba can keep compiled code: not inside a zip archive, and some cache folder can be written."""
+    here = Path(__file__)
+    if ".zip" in str(here):
+        return False
+    folder = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else here.parent / "__pycache__"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+kernel: Callable[[Callable], Any] = partial(
+    numba.njit, nogil=True, cache=can_cache(), fastmath=FASTMATH, error_model="numpy"
+)

@@ -1,0 +1,185 @@
+"""Words in a buffer of UTF-8 bytes: where they start, how often they occur, which ids they have.
+
+A word is looked up by a 64-bit hash in an open-addressing table and then compared byte by byte, since hashes can collide.
+Tables hold int32 entry numbers (-1: free) and have a power of two of slots.
+"""
+
+import numpy as np
+
+from simglove_spark.kernels.compile import kernel
+
+END_OF_ROW = -1
+
+
+@kernel
+def split_rows(data, rows, row, position, starts, ends):
+    """Find words between ASCII white space, as Python's ``bytes.split()`` does, in many rows of text.
+
+    Parameters
+    ----------
+    data : uint8[:]
+        Bytes of all rows.
+    rows : int64[:]
+        Row r lies at rows[r] to rows[r + 1].
+    row, position : int64
+        Where to go on: a row and a place in it.
+    starts, ends : int64[:]
+        Filled with each word's first byte and the byte after its last; a row's end is marked by the start `END_OF_ROW`.
+
+    Returns
+    -------
+    spans, row, position : int64
+        Words and marks found; where to go on (row is the number of rows when all is read).
+    """
+    spans = 0
+    while row < rows.size - 1:
+        end = rows[row + 1]
+        while True:
+            while position < end and (data[position] == 32 or 9 <= data[position] <= 13):
+                position += 1
+            if spans == starts.size:
+                return spans, row, position
+            if position == end:
+                break
+            starts[spans] = position
+            while position < end and not (data[position] == 32 or 9 <= data[position] <= 13):
+                position += 1
+            ends[spans] = position
+            spans += 1
+        starts[spans] = END_OF_ROW
+        spans += 1
+        row += 1
+    return spans, row, position
+
+
+@kernel
+def list_rows(items, rows, row, position, starts, ends):
+    """Take rows that are lists of words: like `split_rows`, with a list's items for words; empty ones are dropped.
+
+    ``items`` (int64[:]): word k lies at bytes items[k] to items[k + 1]; ``position`` is the next item.
+    """
+    spans = 0
+    while row < rows.size - 1:
+        while position < rows[row + 1]:
+            if spans == starts.size:
+                return spans, row, position
+            if items[position + 1] > items[position]:
+                starts[spans] = items[position]
+                ends[spans] = items[position + 1]
+                spans += 1
+            position += 1
+        if spans == starts.size:
+            return spans, row, position
+        starts[spans] = END_OF_ROW
+        spans += 1
+        row += 1
+    return spans, row, position
+
+
+@kernel
+def hash_word(data, start, end):
+    """FNV-1a of the bytes, its bits mixed once more so that any of them may choose a slot (uint64)."""
+    value = np.uint64(14695981039346656037)
+    for k in range(start, end):
+        value = (value ^ np.uint64(data[k])) * np.uint64(1099511628211)
+    value ^= value >> np.uint64(32)
+    value *= np.uint64(0x9E3779B97F4A7C15)
+    return value ^ (value >> np.uint64(29))
+
+
+@kernel
+def find_slot(data, start, end, word_bytes, word_offsets, slots):
+    """Slot that holds the word, or the free slot where it belongs (int64)."""
+    mask = slots.size - 1
+    length = end - start
+    slot = np.int64(hash_word(data, start, end) & np.uint64(mask))
+    while True:
+        entry = slots[slot]
+        if entry < 0:
+            return slot
+        first = word_offsets[entry]
+        if word_offsets[entry + 1] - first == length:
+            k = 0
+            while k < length and word_bytes[first + k] == data[start + k]:
+                k += 1
+            if k == length:
+                return slot
+        slot = (slot + 1) & mask
+
+
+@kernel
+def count_words(data, starts, ends, first, spans, word_bytes, word_offsets, slots, counts, entries):
+    """Count words into a table until they end or the table is full.
+
+    Parameters
+    ----------
+    data : uint8[:]
+    starts, ends : int64[:]
+        As `split_rows` gave them; those from `first` to `spans` are counted.
+    first, spans : int64
+    word_bytes : uint8[:]
+        The known words' bytes, one after another.
+    word_offsets : int64[:]
+        Where each begins; one more than there are entries.
+    slots : int32[:]
+    counts : int64[:]
+    entries : int64
+        Known words so far.
+
+    Returns
+    -------
+    first, entries : int64
+        The span to go on with (`spans` when all are counted); known words now.
+    """
+    for span in range(first, spans):
+        start, end = starts[span], ends[span]
+        if start == END_OF_ROW:
+            continue
+        slot = find_slot(data, start, end, word_bytes, word_offsets, slots)
+        entry = slots[slot]
+        if entry < 0:
+            used = word_offsets[entries]
+            if entries == counts.size or used + end - start > word_bytes.size:
+                return span, entries
+            word_bytes[used : used + end - start] = data[start:end]
+            word_offsets[entries + 1] = used + end - start
+            slots[slot] = entries
+            entry = np.int32(entries)
+            counts[entry] = 0
+            entries += 1
+        counts[entry] += 1
+    return spans, entries
+
+
+@kernel
+def shard_of_entries(word_bytes, word_offsets, shards, num_shards):
+    """Fill ``shards`` (int32[entries]) with the shard of each entry's bytes."""
+    for entry in range(shards.size):
+        value = hash_word(word_bytes, word_offsets[entry], word_offsets[entry + 1])
+        shards[entry] = (value >> np.uint64(33)) % np.uint64(num_shards)
+
+
+@kernel
+def index_words(word_bytes, word_offsets, slots):
+    """Enter every word of a vocabulary into an empty table; the entry is the word's id."""
+    for entry in range(word_offsets.size - 1):
+        slot = find_slot(word_bytes, word_offsets[entry], word_offsets[entry + 1], word_bytes, word_offsets, slots)
+        slots[slot] = entry
+
+
+@kernel
+def look_up(data, starts, ends, spans, word_bytes, word_offsets, slots, ids, used):
+    """Append the known words' ids, and row ends, to ``ids`` (int32[:]) from place ``used`` on; other words are dropped.
+
+    Returns the number of ids in use (int64).
+    """
+    for span in range(spans):
+        if starts[span] == END_OF_ROW:
+            ids[used] = END_OF_ROW
+            used += 1
+            continue
+        entry = slots[find_slot(data, starts[span], ends[span], word_bytes, word_offsets, slots)]
+        if entry >= 0:
+            ids[used] = entry
+            used += 1
+    return used

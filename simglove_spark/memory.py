@@ -1,0 +1,60 @@
+"""Sizes in bytes: reading and writing them as people do, and asking the machine."""
+
+import os
+import re
+from pathlib import Path
+
+import psutil
+
+from simglove_spark.errors import ConfigError
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_size(text: str, flag: str) -> int:
+    """Bytes of a size such as 512m or 8g.
+
+    Raises
+    ------
+    ConfigError
+        When it is not a positive size.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?\s*", text.lower())
+    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+    if size < 1:
+        raise ConfigError(f"--{flag} must be a size such as 512m or 8g; got {text!r}. Write a number and k, m, g or t.")
+    return size
+
+
+def show_size(size: float) -> str:
+    """A size in the largest unit that keeps it above one."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def total_memory() -> int:
+    """Bytes of memory of this machine, or of the container if that has less."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        limit = "max"
+    machine = int(psutil.virtual_memory().total)
+    return machine if limit == "max" else min(machine, int(limit))
+
+
+def free_memory() -> int:
+    """Bytes that can be had now without swapping."""
+    return min(int(psutil.virtual_memory().available), total_memory())
+
+
+def own_memory() -> int:
+    """Bytes of memory that this process holds now."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,162 @@
+"""Counting pairs in one worker, within a memory budget, and handing them out as sorted runs."""
+
+from collections.abc import Iterator
+from math import lcm
+
+import numpy as np
+
+from simglove_spark.kernels import pairs, runs, tokens
+from simglove_spark.kernels.hashes import shard_of_words
+from simglove_spark.text_rows import SPANS_PER_BLOCK, Spans
+from simglove_spark.word_table import WordTable
+
+TRIANGLE_WORDS = 4096
+FIRST_SLOTS = 1 << 18
+FULLEST = 0.6  # share of slots in use; beyond it open addressing slows down
+BYTES_PER_SLOT = 16 + FULLEST * (
+    12 + 24
+)  # a cell is 16 bytes in the table; draining holds it once by row, twice sorted
+RUN_BYTES = 32 << 20  # a run of a shard is cut into strings of about this size
+LARGEST_EXACT_WINDOW = 16
+
+
+def unit_of(window_size: int, weighting: str) -> int:
+    """What the counts are multiples of: x = count / unit.
+
+    1 for flat windows; for harmonic ones lcm(1..window_size), so that 1/d is a whole number, or 2^20 above window 16.
+    """
+    if weighting == "flat":
+        return 1
+    return lcm(*range(1, window_size + 1)) if window_size <= LARGEST_EXACT_WINDOW else 1 << 20
+
+
+def distance_weights(window_size: int, weighting: str) -> np.ndarray:
+    """What a pair counts at distance 1 to window_size, in units (int64[window_size])."""
+    unit = unit_of(window_size, weighting)
+    if weighting == "flat":
+        return np.ones(window_size, np.int64)
+    return np.array([round(unit / distance) for distance in range(1, window_size + 1)], np.int64)
+
+
+class PairCounter:
+    """Tables of pair counts that are handed out as runs, one or more per shard, whenever they are full.
+
+    ``words`` counts the vocabulary words met.
+
+    Parameters
+    ----------
+    table : WordTable
+    weights : int64[window_size]
+    num_shards : int
+    memory : int
+        Bytes that tables and draining may take, about.
+    """
+
+    def __init__(self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int) -> None:
+        self.table, self.weights, self.num_shards = table, weights, num_shards
+        self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
+        self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
+        self.most_slots = _power_of_two((memory - 2 * self.triangle.nbytes) / BYTES_PER_SLOT)
+        self.ids = np.empty(weights.size + SPANS_PER_BLOCK, np.int32)
+        self.used = self.words = 0
+        self._begin(min(FIRST_SLOTS, self.most_slots))
+
+    def _begin(self, slots: int) -> None:
+        self.keys, self.values, self.cells = np.zeros(slots, np.uint64), np.zeros(slots, np.int64), 0
+
+    def add(self, spans: Spans) -> Iterator[tuple[int, bytes]]:
+        """Count a block of words; yields what had to be handed out to make room (mostly nothing)."""
+        position = self.used
+        self.used = tokens.look_up(
+            spans.data,
+            spans.starts,
+            spans.ends,
+            spans.size,
+            self.table.word_bytes,
+            self.table.word_offsets,
+            self.table.slots,
+            self.ids,
+            self.used,
+        )
+        self.words += int(np.count_nonzero(self.ids[position : self.used] != tokens.END_OF_ROW))
+        while position < self.used:
+            position, self.cells = pairs.count_pairs(
+                self.ids,
+                position,
+                self.used,
+                self.weights,
+                self.triangle,
+                self.frequent,
+                self.keys,
+                self.values,
+                self.cells,
+                int(self.keys.size * FULLEST),
+            )
+            if position < self.used:
+                yield from self._make_room()
+        kept = min(self.weights.size, self.used)
+        self.ids[:kept] = self.ids[self.used - kept : self.used].copy()
+        self.used = kept
+
+    def _make_room(self) -> Iterator[tuple[int, bytes]]:
+        if self.keys.size >= self.most_slots:
+            yield from self.drain()
+            return
+        keys, values = np.zeros(self.keys.size * 2, np.uint64), np.zeros(self.keys.size * 2, np.int64)
+        pairs.rehash(self.keys, self.values, keys, values)
+        self.keys, self.values = keys, values
+
+    def directed_cells(self) -> int:
+        """Cells in the tables now, both directions."""
+        return 2 * (self.cells + int(np.count_nonzero(self.triangle)))
+
+    def drain(self) -> Iterator[tuple[int, bytes]]:
+        """Hand out all cells, both directions, as (shard, run) and begin anew."""
+        offsets, contexts, counts = self._sorted_rows()
+        slots = self.keys.size
+        del self.keys, self.values
+        shards = np.empty(self.table.size, np.int32)
+        shard_of_words(shards, self.num_shards)
+        by_shard = np.argsort(shards, kind="stable").astype(np.int32)
+        bounds = np.searchsorted(shards[by_shard], np.arange(self.num_shards + 1))
+        longest = int(np.diff(offsets).max(initial=0))
+        out = np.empty(max(RUN_BYTES, (2 + 2 * longest) * runs.MAX_BYTES), np.uint8)
+        for shard in range(self.num_shards):
+            words, row = by_shard[bounds[shard] : bounds[shard + 1]], 0
+            while row < words.size:
+                row, size = runs.encode_rows(words, row, offsets, contexts, counts, out)
+                if size:
+                    yield shard, out[:size].tobytes()
+        self.triangle[:] = 0
+        self._begin(slots)
+
+    def _sorted_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All directed cells as sorted rows: offsets int64[V + 1], contexts int32, counts int64.
+
+        Sorting is by transposing: writing rows of cells (i, j) in order of i makes the rows of j ascend; doing it again
+        from those makes the rows of i ascend. A word's smaller contexts go to the front of its row, greater ones behind.
+        """
+        sizes = np.zeros((self.table.size, 2), np.int64)
+        pairs.cells_per_word(self.triangle, self.frequent, self.keys, sizes)
+        starts, ends = _bounds(sizes[:, 1])
+        unsorted_contexts, unsorted_counts = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)
+        cursors = starts.copy()
+        pairs.gather_upper(
+            self.triangle, self.frequent, self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
+        )
+        row_starts, row_ends = _bounds(sizes.sum(axis=1))
+        contexts, counts = np.empty(row_ends[-1], np.int32), np.empty(row_ends[-1], np.int64)
+        pairs.transpose(starts, ends, unsorted_contexts, unsorted_counts, row_starts.copy(), contexts, counts)
+        middles = row_starts + sizes[:, 0]
+        pairs.transpose(row_starts, middles, contexts, counts, middles.copy(), contexts, counts)
+        return np.append(row_starts, row_ends[-1]), contexts, counts
+
+
+def _bounds(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ends = np.cumsum(sizes)
+    return ends - sizes, ends
+
+
+def _power_of_two(limit: float) -> int:
+    """Greatest power of two up to ``limit``, at least 1024."""
+    return 1 << max(10, int(limit).bit_length() - 1)

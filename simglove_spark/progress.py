@@ -1,0 +1,237 @@
+"""Progress of long work: bars with rate and time left on a terminal, else one JSON object a line.
+
+    Progress                 says nothing; the default of all functions
+    ├── JsonProgress         for logs: at most one line per task and 5 s, besides its start and end
+    └── TerminalProgress     for people: bars of what runs now, below a line for each event and finished task
+
+All of them may be used from any thread. A log that cannot be written never ends the work it tells of.
+"""
+
+import json
+import math
+import re
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from numbers import Integral, Real
+from typing import Any, TextIO
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.progress import Task as Bar
+from rich.table import Column
+from rich.text import Text
+
+REPORT_SECONDS = 5.0
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a word of a corpus may hold what moves the cursor
+
+
+class Task:
+    """Work of which ``done`` of ``total`` units are finished; ``total`` may be unknown."""
+
+    def __init__(self, progress: "Progress", name: str, total: float | None, unit: str) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done: float = 0
+        self.started = self.reported = progress.clock()
+        self._progress = progress
+
+    def advance(self, amount: float = 1) -> None:
+        """Tell of ``amount`` more units."""
+        with self._progress.lock:
+            self.done += amount
+            self._progress._moved(self)
+
+    def set(self, done: float, total: float | None = None) -> None:
+        """Tell of ``done`` units in all, and of a new total if there is one."""
+        with self._progress.lock:
+            self.done, self.total = done, self.total if total is None else total
+            self._progress._moved(self)
+
+    def seconds(self) -> float:
+        """Seconds since the task began."""
+        return self._progress.clock() - self.started
+
+    def rate(self) -> float | None:
+        """Units per second since the task began."""
+        seconds = self.seconds()
+        return self.done / seconds if seconds > 0 else None
+
+
+class Progress:
+    """Says nothing; the others fill in what happens when a task starts, moves and ends."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+
+    @contextmanager
+    def task(self, name: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        """Show a piece of work while the block runs."""
+        task = Task(self, name, total, unit)
+        with self.lock:
+            self._started(task)
+        complete = False
+        try:
+            yield task
+            complete = True
+        finally:
+            with self.lock:
+                self._ended(task, complete)
+
+    def event(self, name: str, /, **fields: Any) -> None:
+        """Tell that something happened, with its figures."""
+
+    def note(self, text: str) -> None:
+        """Tell the reader a sentence."""
+
+    def _started(self, task: Task) -> None: ...
+
+    def _moved(self, task: Task) -> None: ...
+
+    def _ended(self, task: Task, complete: bool) -> None: ...
+
+
+class JsonProgress(Progress):
+    """One JSON object a line: `time` (UTC), `run_id`, `event`, and the event's fields; NaN and infinity are null."""
+
+    def __init__(self, stream: TextIO, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._stream, self._run_id = stream, run_id
+
+    def event(self, name: str, /, **fields: Any) -> None:
+        """Write one line."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        head = {"time": now, "run_id": self._run_id, "event": name}
+        line = json.dumps({**head, **plain(fields), **head}, allow_nan=False) + "\n"
+        with self.lock, suppress(OSError, ValueError):
+            self._stream.write(line)
+            self._stream.flush()
+
+    def note(self, text: str) -> None:
+        """Write one line with the sentence."""
+        self.event("note", text=text)
+
+    def _started(self, task: Task) -> None:
+        self.event("start", task=task.name, total=task.total, unit=task.unit)
+
+    def _moved(self, task: Task) -> None:
+        if self.clock() - task.reported >= REPORT_SECONDS:
+            task.reported = self.clock()
+            rate = task.rate()
+            left = (task.total - task.done) / rate if rate and task.total is not None else None
+            self.event("progress", **self._figures(task), eta_seconds=None if left is None else round(left, 1))
+
+    def _ended(self, task: Task, complete: bool) -> None:
+        self.event("end", **self._figures(task), complete=complete)
+
+    @staticmethod
+    def _figures(task: Task) -> dict[str, Any]:
+        figures = {"task": task.name, "done": task.done, "total": task.total, "unit": task.unit}
+        return {**figures, "seconds": round(task.seconds(), 3), "rate": task.rate()}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        self.quiet = True  # rich would end the program, and lead its standard output to /dev/null
+
+
+class TerminalProgress(Progress):
+    """Bars of the tasks that run now; all else is printed above them."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock)
+        self._console = _Console(file=stream, force_terminal=True)
+        self._bars: Bars | None = None
+        self._shown: dict[Task, Any] = {}
+
+    def event(self, name: str, /, **fields: Any) -> None:
+        """Print one line, its figures in columns."""
+        figures = (f"{key.replace('_', ' ')} {readable(value):>9}" for key, value in fields.items())
+        self.note(f"{name:<14}" + "  ".join(figures))
+
+    def note(self, text: str) -> None:
+        """Print the sentence above the bars."""
+        with self.lock, suppress(OSError, ValueError):
+            self._console.print(CONTROL.sub("\ufffd", text), markup=False, highlight=False, soft_wrap=True)
+            if self._bars is not None:
+                self._bars.refresh()
+
+    def _started(self, task: Task) -> None:
+        with suppress(OSError, ValueError):
+            if self._bars is None:
+                # stdout is left alone: it may be piped into another program
+                self._bars = Bars(*_columns(), console=self._console, transient=True, redirect_stdout=False)
+                self._bars.start()
+            self._shown[task] = self._bars.add_task(task.name, total=task.total, unit=task.unit)
+
+    def _moved(self, task: Task) -> None:
+        if self._bars is not None and task in self._shown:
+            self._bars.update(self._shown[task], completed=task.done, total=task.total)
+
+    def _ended(self, task: Task, complete: bool) -> None:
+        with suppress(OSError, ValueError):
+            if self._bars is not None and task in self._shown:
+                self._bars.remove_task(self._shown.pop(task))
+                if not self._shown:
+                    bars, self._bars = self._bars, None
+                    bars.stop()
+        self.note(_summary(task, complete))
+
+
+class _Figures(ProgressColumn):
+    """Units done, of how many, and how fast of late."""
+
+    def render(self, task: Bar) -> Text:
+        total = "" if task.total is None else f" / {readable(task.total)}"
+        speed = "" if task.speed is None else f"  {readable(task.speed)}/s"
+        return Text(f"{readable(task.completed)}{total} {task.fields['unit']}{speed}", style="cyan")
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    name = TextColumn("{task.description}", markup=False)
+    return name, BarColumn(bar_width=20), _Figures(Column(no_wrap=True)), TimeRemainingColumn()
+
+
+def _summary(task: Task, complete: bool) -> str:
+    unit = f" {task.unit}".rstrip()
+    rate = task.rate()
+    speed = f", {readable(rate)}{unit}/s" if rate else ""
+    end = "" if complete else ", not finished"
+    return f"{task.name:<14}{readable(task.done)}{unit} in {task.seconds():.1f} s{speed}{end}"
+
+
+def readable(value: Any) -> str:
+    """A figure with thousands or four digits; other things as they are."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        return str(value)
+    number = float(value)
+    return f"{number:.4g}" if 0 < abs(number) < 1000 or not math.isfinite(number) else f"{number:,.0f}"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: numbers of numpy become Python's, NaN and infinity None, and objects their text."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else str(value)
+
+
+def make_progress(stream: TextIO | None = None, run_id: str | None = None, quiet: bool = False) -> Progress:
+    """Progress for the stream, standard error by default: bars on a terminal, JSON lines elsewhere, or nothing."""
+    stream = sys.stderr if stream is None else stream
+    if quiet or stream is None:  # a daemon may have no standard error
+        return Progress()
+    return TerminalProgress(stream) if stream.isatty() else JsonProgress(stream, run_id or uuid.uuid4().hex[:12])

@@ -1,0 +1,198 @@
+"""The Spark session: the only place where one is made, configured, watched, and where its errors are put into our words."""
+
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simglove_spark import errors
+from simglove_spark.config import SparkConfig
+from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError
+from simglove_spark.java import java_home
+from simglove_spark.memory import cores
+from simglove_spark.progress import Task
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+#: Every Spark setting of ours with its reason. spark-submit, spark-defaults.conf and --spark-conf win over them.
+SETTINGS = {
+    # rows are few and large (blocks travel): a batch ends at 4 MB of text, or 10,000 lines
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+    "spark.sql.execution.arrow.maxBytesPerBatch": "4MB",
+    # a kernel that returns another type is told so in plain words (4.1+)
+    "spark.sql.execution.arrow.pyspark.validateSchema.enabled": "true",
+    # as many tasks as shards: coalescing them down to the number of cores makes a few huge ones
+    "spark.sql.adaptive.coalescePartitions.enabled": "false",
+    "spark.sql.adaptive.enabled": "false",
+    # half the shuffle bytes of lz4 at the same speed
+    "spark.io.compression.codec": "zstd",
+    # notice a map task that gave other rows when it was run again (default from 4.2)
+    "spark.sql.shuffle.orderIndependentChecksum.enabled": "true",
+    "spark.sql.shuffle.orderIndependentChecksum.enableFullRetryOnMismatch": "true",
+    # no bars of Spark's own on a terminal: ours are there
+    "spark.ui.showConsoleProgress": "false",
+}
+#: Only where we start Spark on this machine ourselves.
+LOCAL_SETTINGS = {
+    # otherwise the UI listens on all interfaces
+    "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    # a small corpus needs few reduce tasks
+    "spark.sql.shuffle.partitions": "8",
+}
+_LOG4J = """\
+rootLogger.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
+# at the level of the root, or Spark prints that it sets another one
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = error
+# a failed task is told of once, by us
+logger.executor.name = org.apache.spark.executor
+logger.executor.level = off
+logger.scheduler.name = org.apache.spark.scheduler
+logger.scheduler.level = off
+logger.writer.name = org.apache.spark.sql.execution
+logger.writer.level = off
+"""
+
+
+def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
+    """The running session, or a new one: on a cluster as spark-submit says, else local Spark on this machine.
+
+    Raises
+    ------
+    ResourceError
+        When pyspark or a Java is missing or the JVM does not start.
+    ConfigError
+        When ``--spark-conf`` is not key=value.
+    """
+    try:
+        from pyspark import SparkConf, SparkContext
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise ResourceError(
+            f"counting must have pyspark; got {error}. pip install 'simglove-spark[local]', or use spark-submit."
+        ) from error
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return running
+    own = _parse(config.spark_conf)
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    # workers must be the interpreter that has our packages; python3 on PATH may be another one
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if not submitted:
+        os.environ["JAVA_HOME"] = str(java_home())
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
+    try:
+        SparkContext._ensure_initialized()  # starts the JVM, so that settings from outside can be seen
+        known = SparkConf(_jvm=SparkContext._jvm)
+        builder = SparkSession.builder.appName(f"simglove {app_name}")
+        ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
+        if config.master or not (submitted or known.contains("spark.master")):
+            builder = builder.master(config.master or "local[*,4]")  # 4 tries of a task, as on clusters
+        for key, value in {**{k: v for k, v in ours.items() if not known.contains(k)}, **own}.items():
+            builder = builder.config(key, value)
+        return builder.getOrCreate()
+    except Exception as error:
+        raise ResourceError(f"Spark must start; got {_first_line(error)}. Check JAVA_HOME (17 or newer).") from error
+
+
+def local_slots(config: SparkConfig) -> int | None:
+    """Workers that run at once on this machine (local, local[2], local[2,4], local[*,4]); None on a cluster."""
+    master = config.master or ("cluster" if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]")
+    if not master.startswith("local"):
+        return None
+    inner = master.partition("[")[2].rstrip("]").split(",")[0]
+    return int(inner) if inner.isdigit() else 1 if master == "local" else cores()
+
+
+def _parse(pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigError(f"--spark-conf must be key=value; got {pair!r}. Write for example spark.ui.enabled=true.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
+    """What must be known before the JVM starts."""
+    folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
+    (folder / "log4j2.properties").write_text(_LOG4J)
+    memory = own.get("spark.driver.memory", config.driver_memory)
+    # pyspark's own launcher turns Spark's bars on unless it is told here
+    options = ["--driver-memory", memory, "--conf", "spark.ui.showConsoleProgress=false"]
+    if "SPARK_CONF_DIR" not in os.environ and "spark.driver.extraJavaOptions" not in own:
+        options += ["--driver-java-options", f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"]
+    return " ".join([*options, "pyspark-shell"])
+
+
+@contextmanager
+def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[None]:
+    """Name the jobs started inside, show how many of their tasks are done, and translate their errors."""
+    context = getattr(spark, "sparkContext", None)
+    stop = threading.Event()
+    poller = threading.Thread(target=_poll, args=(context, task, stop), daemon=True)
+    if context is not None:
+        context.setJobDescription(description)
+        poller.start()
+    try:
+        yield
+    except SimgloveError:
+        raise
+    except Exception as error:
+        raise translated(error) from error
+    finally:
+        stop.set()
+
+
+def _poll(context: Any, task: Task, stop: threading.Event) -> None:
+    tracker = context.statusTracker()
+    while not stop.wait(0.5):
+        try:
+            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+            stages = [stage for stage in stages if stage is not None]
+            if stages:
+                task.set(sum(s.numCompletedTasks for s in stages), total=sum(s.numTasks for s in stages))
+        except Exception:  # the session may be closing; progress is not worth an error
+            return
+
+
+def translated(error: Exception) -> SimgloveError:
+    """A Spark error as one of ours: a task's own error as it was raised, others by what they tell of."""
+    text = str(error)
+    for name in ("ConfigError", "InputError", "ResourceError"):
+        own = re.search(rf"simglove_spark\.errors\.{name}: (.*)", text)
+        if own:
+            return getattr(errors, name)(own.group(1).strip())
+    if "No space left on device" in text:
+        return ResourceError(
+            "disk must have room for shuffle and output; got 'No space left on device'. Free some, or set spark.local.dir."
+        )
+    if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
+        return ResourceError(
+            "Spark's JVM must have enough heap; it ran out or died. Raise --driver-memory (about 20 times the longest line)."
+        )
+    if "MemoryError" in text or "crashed" in text:
+        return ResourceError("Python workers must have enough memory; one ran out or died. Lower --worker-memory.")
+    if any(
+        name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
+    ):
+        return InputError(f"input must be readable to the end; got {_first_line(error)}. Replace the broken file.")
+    return SimgloveError(f"Spark job failed: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:400] if lines else type(error).__name__

@@ -1,0 +1,181 @@
+"""The pair table as the trainer reads it: shard by shard, as rows of cells in numpy arrays.
+
+Shards that fit the memory budget are decoded once and kept; when they don't, they are decoded again in each pass, one ahead
+of the solver. The order of shards, rows and cells is the same either way.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from simglove_spark.errors import InputError
+from simglove_spark.kernels.cells import split_held_out
+from simglove_spark.kernels.hashes import shard_of_words
+from simglove_spark.manifest import FileEntry, Manifest, checked_path
+from simglove_spark.pmi import Weighing
+from simglove_spark.schemas import PAIRS, check
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of cells: word w = words[r] has the cells bounds[r, 0] to bounds[r, 1] of the other arrays.
+
+    ``words`` int32[n], ``bounds`` int64[n, 2], ``contexts`` int32[m], ``weights`` and ``pmis`` float32[m].
+    """
+
+    words: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    contexts: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    pmis: NDArray[np.float32]
+
+    @property
+    def cells(self) -> int:
+        """Number of cells."""
+        return int(self.contexts.size)
+
+    def word_of_cells(self) -> NDArray[np.int32]:
+        """Each cell's word (int32[m])."""
+        return np.repeat(self.words, np.diff(self.bounds, axis=1)[:, 0])
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One shard: the rows to train on (every word of the shard has one, maybe empty), and its held-out cells i < j."""
+
+    rows: Rows
+    held_out: Rows
+
+
+class PairShards:
+    """The shards of a pair table.
+
+    Parameters
+    ----------
+    folder : Path
+        A complete pair table.
+    weighing : Weighing
+        How counts become pmi and weight.
+    vocabulary_size : int
+    held_out : float
+        Share of the pairs that is kept out.
+    seed : int
+        Of the hash that decides which.
+    keep : bool
+        Whether decoded shards stay in memory.
+    """
+
+    def __init__(
+        self, folder: Path, weighing: Weighing, vocabulary_size: int, held_out: float, seed: int, keep: bool
+    ) -> None:
+        self.folder, self.weighing, self.keep = folder, weighing, keep
+        self.manifest = Manifest.load(folder, "pairs")
+        self.seed, self.threshold = np.uint64(seed), np.uint64(int(held_out * 2**64))
+        self._files = {_shard_number(entry): entry for entry in self.manifest.files}
+        shards = np.empty(vocabulary_size, np.int32)
+        shard_of_words(shards, len(self))
+        self._words = [np.flatnonzero(shards == shard).astype(np.int32) for shard in range(len(self))]
+        self._decoded: dict[int, Shard] = {}
+        self._checked: set[int] = set()
+
+    def __len__(self) -> int:
+        return int(self.manifest.details["num_shards"])
+
+    def stream(self, order: Sequence[int], threads: int = 1) -> Iterator[tuple[int, Shard]]:
+        """The shards in the given order, decoded ahead by ``threads`` threads."""
+        with ThreadPoolExecutor(threads, thread_name_prefix="shard-reader") as readers:
+            waiting = [readers.submit(self.load, shard) for shard in order[:threads]]
+            for place, shard in enumerate(order):
+                decoded = waiting.pop(0).result()
+                if place + threads < len(order):
+                    waiting.append(readers.submit(self.load, order[place + threads]))
+                yield shard, decoded
+
+    def load(self, shard: int) -> Shard:
+        """One shard, from memory or from its file.
+
+        Raises
+        ------
+        InputError
+            When the file is missing, changed, foreign, or its cells are not those of a pair table.
+        """
+        if shard not in self._decoded:
+            decoded = self._decode(shard)
+            if not self.keep:
+                return decoded
+            self._decoded[shard] = decoded
+        return self._decoded[shard]
+
+    def _decode(self, shard: int) -> Shard:
+        words, contexts, counts = self._read(shard)
+        if not self.threshold:
+            return Shard(self._rows(shard, words, contexts, counts), _no_rows())
+        held_out = np.empty(words.size, np.bool_)
+        split_held_out(words, contexts, self.seed, self.threshold, held_out)
+        once = held_out & (words < contexts)
+        kept = self._rows(shard, *(array[~held_out] for array in (words, contexts, counts)))
+        return Shard(kept, self._rows(shard, *(array[once] for array in (words, contexts, counts))))
+
+    def _read(self, shard: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+        entry = self._files.get(shard)
+        if entry is None:
+            return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)
+        path = self.folder / entry.path if shard in self._checked else checked_path(self.folder, entry)
+        self._checked.add(shard)
+        try:
+            check(pq.read_schema(path), PAIRS, path)
+            table = pq.read_table(path, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
+        words, contexts, counts = (table[name].to_numpy() for name in PAIRS.names)
+        self._check_cells(shard, words, contexts, counts, path)
+        return words, contexts, counts
+
+    def _check_cells(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray, path: Path) -> None:
+        size = self.weighing.log_counts.size
+        if words.size == 0:
+            return
+        least = min(int(words.min()), int(contexts.min()))
+        most = max(int(words.max()), int(contexts.max()))
+        if least < 0 or most >= size:
+            raise InputError(
+                f"word ids must lie in [0, {size:,}); got {least} to {most} ({path}). Give the vocabulary they belong to."
+            )
+        if counts.min() < 1:
+            raise InputError(f"counts must be at least 1; got {counts.min()} ({path}). Count the pairs again.")
+        if (np.diff(words) < 0).any() or not np.isin(
+            words[np.flatnonzero(np.diff(words, prepend=-1))], self._words[shard]
+        ).all():
+            raise InputError(f"rows must be sorted words of shard {shard}; got others ({path}). Count the pairs again.")
+
+    def _rows(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray) -> Rows:
+        weights, pmis = self.weighing.weigh(words, contexts, counts)
+        own = self._words[shard]
+        bounds = np.column_stack([np.searchsorted(words, own, side) for side in ("left", "right")]).astype(np.int64)
+        return Rows(own, bounds, np.ascontiguousarray(contexts), weights, pmis)
+
+
+def _no_rows() -> Rows:
+    return Rows(
+        np.empty(0, np.int32),
+        np.empty((0, 2), np.int64),
+        np.empty(0, np.int32),
+        np.empty(0, np.float32),
+        np.empty(0, np.float32),
+    )
+
+
+def _shard_number(entry: FileEntry) -> int:
+    """Number of a shard from its file's name, shard-00007-….parquet."""
+    try:
+        return int(entry.path.split("-")[1])
+    except (IndexError, ValueError) as error:
+        raise InputError(
+            f"shard files must be named shard-NUMBER-…; got {entry.path!r}. Count the pairs again."
+        ) from error

@@ -1,0 +1,122 @@
+"""Parquet files of a table, as tasks write them and as the driver commits them.
+
+A task writes under a temporary name and renames to one that carries the content's checksum; then it reports the file.
+Only reported files enter the manifest, the driver removes all others: a task that ran twice, or died, cannot add a row.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file
+
+#: What a task reports: a file (with the sum of its counts), or a counter (sha256 is null, total its value).
+REPORT = pa.schema(
+    [("name", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64()), ("sha256", pa.string()), ("total", pa.int64())]
+)
+REPORT_DDL = "name string, rows long, bytes long, sha256 string, total long"
+
+# word_id repeats, so a dictionary with run lengths suits it; ascending contexts and small counts suit deltas
+_PAIRS_ENCODING = {"context_id": "DELTA_BINARY_PACKED", "count": "DELTA_BINARY_PACKED"}
+
+
+def write_file(folder: Path, stem: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> dict[str, Any]:
+    """Write one Parquet file, one row group per table given; returns its row of the report.
+
+    The sum of the ``count`` column is taken on the way.
+    """
+    temporary = folder / f".{stem}.{os.getpid()}.{os.urandom(4).hex()}"
+    pairs = "context_id" in schema.names
+    rows = total = 0
+    try:
+        with pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=["word_id"] if pairs else False,
+            column_encoding=_PAIRS_ENCODING if pairs else None,
+        ) as writer:
+            for table in tables:
+                writer.write_table(table, row_group_size=max(1, table.num_rows))
+                rows += table.num_rows
+                total += table["count"].to_numpy().sum()
+        checksum = hash_file(temporary)
+        size = temporary.stat().st_size
+        name = f"{stem}-{checksum[:16]}.parquet"
+        temporary.replace(folder / name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return {"name": name, "rows": rows, "bytes": size, "sha256": checksum, "total": int(total)}
+
+
+def by_shard(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:
+    """Rows sorted by their ``shard`` column, as one stream of batches for each shard; take each before the next."""
+    return ((shard, (part for _, part in parts)) for shard, parts in groupby(_slices(batches), key=itemgetter(0)))
+
+
+def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    for batch in batches:
+        shards = batch.column("shard").to_numpy()
+        starts = np.flatnonzero(np.diff(shards, prepend=shards[:1] - 1))
+        for start, end in pairwise([*starts.tolist(), len(shards)]):
+            yield int(shards[start]), batch.slice(start, end - start)
+
+
+def row_groups(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of at least ``rows`` rows each, but the last."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(part.num_rows for part in held) >= rows:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def report_batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
+    """Rows of a report as a task hands them back."""
+    return pa.RecordBatch.from_pylist(rows, schema=REPORT)
+
+
+def counter(name: str, value: int) -> dict[str, Any]:
+    """A counter's row of a report."""
+    return {"name": name, "rows": 0, "bytes": 0, "sha256": None, "total": value}
+
+
+def commit(folder: Path, report: list[Any]) -> tuple[list[FileEntry], int, dict[str, int]]:
+    """Keep the reported files and remove all others.
+
+    Returns
+    -------
+    files : list of FileEntry
+    total : int
+        Sum of all counts.
+    counters : dict
+    """
+    files = [FileEntry(row["name"], row["rows"], row["bytes"], row["sha256"]) for row in report if row["sha256"]]
+    counters: dict[str, int] = {}
+    for row in report:
+        if not row["sha256"]:
+            counters[row["name"]] = counters.get(row["name"], 0) + row["total"]
+    kept = {entry.path for entry in files}
+    for path in folder.iterdir():
+        if path.name not in kept and path.name != FILE_NAME:
+            path.unlink()
+    return files, sum(row["total"] for row in report if row["sha256"]), counters
+
+
+def read_batches(folder: Path, files: list[FileEntry]) -> Iterator[pa.RecordBatch]:
+    """Rows of a table's files, in order of the manifest; the caller has checked them."""
+    for entry in files:
+        with pq.ParquetFile(folder / entry.path) as file:
+            yield from file.iter_batches()

@@ -1,0 +1,89 @@
+"""Rows of text in Arrow columns, as spans of words that the kernels read in place.
+
+In: an Arrow array of text (string or binary) or of lists of words. Out: blocks of spans, a few ten thousand at a time,
+so that a line of any length needs no more memory than its own bytes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simglove_spark.kernels import tokens
+
+SPANS_PER_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Words and row ends: word k is data[starts[k]:ends[k]]; starts[k] == `tokens.END_OF_ROW` marks a row's end."""
+
+    data: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    size: int
+
+
+def clean(column: pa.Array, lowercase: bool) -> tuple[pa.Array, int]:
+    """Make a column valid UTF-8, in lower case where asked; nulls are dropped.
+
+    Returns
+    -------
+    column : pyarrow.Array
+        Of string type, or of lists of strings. Bytes that are not UTF-8 become U+FFFD, as Python's "replace" does.
+    bad : int
+        Rows (of a list column: words) that were not UTF-8.
+    """
+    column = column.drop_null() if column.null_count else column
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        words, bad = clean(
+            column.flatten().fill_null(b"" if pa.types.is_binary(column.type.value_type) else ""), lowercase
+        )
+        offsets = _offsets(column)
+        return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), words), bad
+    column, bad = _decode(column.cast(pa.large_binary()))
+    return (pc.utf8_lower(column) if lowercase else column), bad
+
+
+def _decode(column: pa.Array) -> tuple[pa.Array, int]:
+    try:
+        return column.cast(pa.large_string()), 0
+    except pa.ArrowInvalid:
+        rows = column.to_pylist()
+        replaced = [row.decode("utf-8", errors="replace") for row in rows]
+        bad = sum(text.encode() != row for text, row in zip(replaced, rows, strict=True))
+        return pa.array(replaced, pa.large_string()), bad
+
+
+def spans(column: pa.Array) -> Iterator[Spans]:
+    """Blocks of spans of a cleaned column, in order; the same two arrays are filled again for each block."""
+    starts, ends = np.empty(SPANS_PER_BLOCK, np.int64), np.empty(SPANS_PER_BLOCK, np.int64)
+    rows = _offsets(column)
+    if pa.types.is_large_list(column.type):
+        words = column.values
+        data, source, split = _data(words), _offsets(words), tokens.list_rows
+    else:
+        data = source = _data(column)
+        split = tokens.split_rows
+    row, position = 0, rows[0]
+    while row < rows.size - 1:
+        size, row, position = split(source, rows, row, position, starts, ends)
+        yield Spans(data, starts, ends, size)
+
+
+def _offsets(column: pa.Array) -> np.ndarray:
+    """Offsets of a string, binary or list array as int64[len + 1]."""
+    wide = pa.types.is_large_list(column.type) or pa.types.is_large_binary(column.type)
+    wide = wide or pa.types.is_large_string(column.type)
+    kind = np.int64 if wide else np.int32
+    if len(column) == 0:
+        return np.zeros(1, np.int64)
+    every = np.frombuffer(column.buffers()[1], kind)
+    return every[column.offset : column.offset + len(column) + 1].astype(np.int64)
+
+
+def _data(column: pa.Array) -> np.ndarray:
+    buffer = column.buffers()[2]
+    return np.frombuffer(buffer, np.uint8) if buffer is not None else np.empty(0, np.uint8)

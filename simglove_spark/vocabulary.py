@@ -1,0 +1,145 @@
+"""Counting words (Spark) and choosing the vocabulary (driver)."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simglove_spark.config import VocabularyConfig
+from simglove_spark.errors import InputError
+from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
+from simglove_spark.table_files import (
+    REPORT_DDL,
+    by_shard,
+    commit,
+    counter,
+    read_batches,
+    report_batch,
+    row_groups,
+    write_file,
+)
+from simglove_spark.text_rows import clean, spans
+from simglove_spark.word_counter import WordCounter
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+COUNTER_SHARD = -1  # rows of this shard carry counters, a name in place of the word
+ROWS_PER_GROUP = 1 << 20
+
+
+def count_words(text: "DataFrame", num_shards: int, lowercase: bool, memory: int) -> "DataFrame":
+    """Occurrences of every word: columns shard int, word binary, count long, each word once.
+
+    Parameters
+    ----------
+    text : DataFrame
+        One column of text (string or binary) or of lists of words.
+    num_shards : int
+        Shards of the table; a word's shard is chosen by its bytes.
+    lowercase : bool
+    memory : int
+        Bytes that a worker's table may take, about.
+
+    Returns
+    -------
+    DataFrame
+        Rows of shard -1 are counters: `rows`, and `bad_rows` that were not UTF-8.
+    """
+    from pyspark.sql import functions as f
+
+    count = partial(_count_partition, num_shards=num_shards, lowercase=lowercase, memory=memory)
+    counted = text.mapInArrow(count, "shard int, word binary, count long")
+    return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
+
+
+def _count_partition(
+    batches: Iterator[pa.RecordBatch], num_shards: int, lowercase: bool, memory: int
+) -> Iterator[pa.RecordBatch]:
+    table = WordCounter(memory, num_shards)
+    rows = bad_rows = 0
+    for batch in batches:
+        column, bad = clean(batch.column(0), lowercase)
+        rows, bad_rows = rows + batch.num_rows, bad_rows + bad
+        for block in spans(column):
+            yield from table.add(block)
+    yield table.drain()
+    names = pa.array([b"rows", b"bad_rows"], pa.binary())
+    shards = pa.array([COUNTER_SHARD] * 2, pa.int32())
+    yield pa.RecordBatch.from_arrays([shards, names, pa.array([rows, bad_rows])], ["shard", "word", "count"])
+
+
+def write_word_counts(counts: "DataFrame", folder: str) -> "DataFrame":
+    """Write one sorted file per shard into ``folder``; the report's rows tell of them (see `table_files`)."""
+    ordered = counts.sortWithinPartitions("shard", "word")
+    return ordered.mapInArrow(partial(_write_partition, folder=folder), REPORT_DDL)
+
+
+def _write_partition(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
+    for shard, slices in by_shard(batches):
+        tables = (pa.table({"word": part["word"], "count": part["count"]}) for part in slices)
+        if shard == COUNTER_SHARD:
+            rows = [row for table in tables for row in table.to_pylist()]
+            yield report_batch([counter(row["word"].decode(), row["count"]) for row in rows])
+        else:
+            groups = (table.cast(WORD_COUNTS) for table in row_groups(tables, ROWS_PER_GROUP))
+            yield report_batch([write_file(Path(folder), f"words-{shard:05d}", WORD_COUNTS, groups)])
+
+
+def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
+    """Words that occur at least ``min_count`` times, at most ``max_vocab`` of them, with dense ids.
+
+    Parameters
+    ----------
+    folder : Path
+        A complete word_counts table.
+    config : VocabularyConfig
+
+    Returns
+    -------
+    pyarrow.Table
+        word, word_id, count; ordered by count (falling), then by the word's UTF-8 bytes.
+
+    Raises
+    ------
+    InputError
+        When fewer than two words are left.
+    """
+    manifest = Manifest.load(folder, "word_counts")
+    for entry in manifest.files:
+        checked_path(folder, entry)
+    kept, most = [WORD_COUNTS.empty_table()], 0
+    for batch in read_batches(folder, manifest.files):
+        most = max(most, pc.max(batch["count"]).as_py() or 0)
+        kept.append(pa.table(batch.filter(pc.greater_equal(batch["count"], config.min_count))))
+    words = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
+    words = words.slice(0, config.max_vocab or words.num_rows)
+    if words.num_rows < 2:
+        raise InputError(
+            f"vocabulary must have at least 2 words; got {words.num_rows} with --min-count {config.min_count} ({folder}). "
+            f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
+        )
+    ids = pa.array(np.arange(words.num_rows, dtype=np.int32))
+    return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
+
+
+def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest) -> Manifest:
+    """Write the vocabulary table with its manifest into ``folder``."""
+    report = write_file(folder, "vocabulary", VOCABULARY, [words])
+    files, total_words, _ = commit(folder, [report])
+    manifest = new_manifest(
+        "vocabulary",
+        VOCABULARY,
+        files,
+        config,
+        inputs=parent.inputs,
+        parents=[parent.as_parent()],
+        details={"total_words": total_words, "vocabulary_size": words.num_rows},
+    )
+    manifest.save(folder)
+    return manifest

@@ -1,0 +1,76 @@
+"""The vocabulary as the workers look it up: three arrays, built once a machine and shared by memory map."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simglove_spark.kernels import tokens
+from simglove_spark.manifest import Manifest, checked_path
+
+ARRAYS = ("word_bytes", "word_offsets", "slots")
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Words by id, and an open-addressing table over them.
+
+    Word w is word_bytes[word_offsets[w]:word_offsets[w + 1]]; ``slots`` (int32, a power of two) holds ids, -1 where free.
+    """
+
+    word_bytes: np.ndarray
+    word_offsets: np.ndarray
+    slots: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of words."""
+        return self.word_offsets.size - 1
+
+
+def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
+    """Table over words in order of their ids (``slots`` is for tests: a power of two greater than their number)."""
+    column = words.cast(pa.large_string()).cast(pa.large_binary())
+    offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
+    data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    table = np.full(slots or 1 << (2 * len(column)).bit_length(), -1, np.int32)
+    offsets = offsets - offsets[0]
+    tokens.index_words(data, offsets, table)
+    return WordTable(data, offsets, table)
+
+
+@lru_cache(maxsize=1)
+def shared_word_table(folder: str, content_sha256: str) -> WordTable:
+    """Table of a vocabulary folder, from a copy that all workers of this machine map into memory.
+
+    The copy is keyed by the vocabulary's checksum; whoever is first builds it aside and renames it into place.
+
+    Raises
+    ------
+    InputError
+        When the vocabulary's files are not those of its manifest.
+    """
+    place = Path(tempfile.gettempdir()) / f"simglove-{os.getuid()}-{content_sha256[:32]}"
+    if not place.is_dir():
+        _build_copy(Path(folder), place)
+    return WordTable(*(np.load(place / f"{name}.npy", mmap_mode="r") for name in ARRAYS))
+
+
+def _build_copy(folder: Path, place: Path) -> None:
+    manifest = Manifest.load(folder, "vocabulary")
+    files = [checked_path(folder, entry) for entry in manifest.files]
+    words = pa.concat_arrays([chunk for path in files for chunk in pq.read_table(path)["word"].chunks])
+    table = build_word_table(words)
+    staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
+    for name in ARRAYS:
+        np.save(staging / f"{name}.npy", getattr(table, name))
+    try:
+        staging.rename(place)
+    except OSError:  # another worker was first
+        shutil.rmtree(staging)
