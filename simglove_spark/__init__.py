@@ -2,3 +2,7 @@
 
 Nothing here imports Spark or numba: `Vectors` loads in a plain Python with numpy and pyarrow.
 """
+
+from simglove_spark.vectors import Vectors
+
+__all__ = ["Vectors"]

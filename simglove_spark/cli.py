@@ -3,7 +3,6 @@
 Options come from the command line, then from ``--config FILE.yaml``, then from ``--preset``, then from the dataclasses.
 """
 
-import errno
 import os
 import signal
 import sys
@@ -18,9 +17,9 @@ from cyclopts import App, CycloptsError
 from cyclopts.config import Dict
 from rich.console import Console
 
-from simglove_spark import commands_ask, commands_road
+from simglove_spark import commands_ask, commands_demo, commands_road
 from simglove_spark.config import PRESETS
-from simglove_spark.errors import ConfigError, SimgloveError, StoppedError
+from simglove_spark.errors import ConfigError, StoppedError, explain
 
 app = App(
     name="simglove",
@@ -29,7 +28,7 @@ app = App(
     result_action="return_value",
     help_format="plaintext",
 )
-for _module in (commands_road, commands_ask):
+for _module in (commands_demo, commands_road, commands_ask):
     for _name, _function in _module.COMMANDS.items():
         app.command(_function, name=_name)
 
@@ -47,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:
-        code, message = explain(error)
+        code, message = (2, f"{error} Try --help.") if isinstance(error, CycloptsError) else explain(error)
         print(f"simglove: {message}", file=sys.stderr)
         if os.environ.get("SIMGLOVE_TRACEBACK"):
             raise
@@ -59,28 +58,8 @@ def entry() -> NoReturn:
     sys.exit(main())
 
 
-def explain(error: BaseException) -> tuple[int, str]:
-    """Exit code and message for an error."""
-    if isinstance(error, SimgloveError):
-        return error.exit_code, str(error)
-    if isinstance(error, CycloptsError):
-        return ConfigError.exit_code, f"{error} Try --help."
-    if isinstance(error, KeyboardInterrupt):
-        return StoppedError.exit_code, "stopped; complete tables are kept, and the same command goes on from there."
-    if isinstance(error, MemoryError):
-        return (
-            4,
-            f"memory must suffice; got {error or 'an allocation that failed'}. Lower --memory, --dim or --max-vocab.",
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return 4, f"disk must have room; got {error.strerror} ({error.filename}). Free some, or give another --output."
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return 4, f"output must be writable; got {error.strerror} ({error.filename}). Give another --output."
-    return 1, f"unexpected {type(error).__name__}: {error}. SIMGLOVE_TRACEBACK=1 shows where; please report it."
-
-
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise StoppedError("stopped by SIGTERM; complete tables are kept, and the same command goes on from there.")
+    raise StoppedError("stopped by SIGTERM; finished stages are kept, and the same command goes on from there.")
 
 
 def _sources(arguments: list[str]) -> list[Dict]:

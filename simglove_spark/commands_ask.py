@@ -80,10 +80,15 @@ def evaluate(
     if json:
         _print_json({"vectors": vectors, "setting": _setting(known), "results": [r.to_dict() for r in results]})
         return
-    table = Table("file", "part", "score", "found", "of", "setting", title=f"{vectors}: {_sentence(_setting(known))}")
+    table = Table("file", "part", "score", "found", "of")
+    settings: dict[str, None] = {}  # in order, each once
     for result in results:
-        _add_rows(table, result)
-    _console().print(table)
+        settings[_add_rows(table, result)] = None
+    console = _console()
+    console.print(table)
+    for setting in settings:
+        console.print(setting, soft_wrap=True)
+    console.print(f"vectors: {vectors}: {_sentence(_setting(known))}", soft_wrap=True, markup=False)
 
 
 def export(
@@ -113,27 +118,27 @@ def _show(found: dict[str, list[tuple[str, float]]], measure: str, as_json: bool
         return
     table = Table()
     for word in found:
-        table.add_column(_plain(word))
+        table.add_column(plain_text(word))
         table.add_column(measure, justify="right")
     for cells in zip(*found.values(), strict=True):
-        table.add_row(*(text for word, score in cells for text in (_plain(word), f"{score:.3f}")))
+        table.add_row(*(text for word, score in cells for text in (plain_text(word), f"{score:.3f}")))
     _console().print(table)
 
 
-def _add_rows(table: Table, result: SimilarityResult | AnalogyResult) -> None:
+def _add_rows(table: Table, result: SimilarityResult | AnalogyResult) -> str:
+    """Add a result to the table; returns the setting it was scored in."""
     if isinstance(result, SimilarityResult):
-        setting = f"cosine, Spearman, {result.vocabulary_size:,} words"
-        _add_row(table, result.file, "", result, setting)
-        return
-    setting = f"b - a + c, {result.words:,} most frequent words"
+        _add_row(table, result.file, "similarity", result)
+        return f"similarity: lower case, cosine, Spearman over the pairs found among {result.vocabulary_size:,} words"
     for part in (result.semantic, result.syntactic, result.all):
         if part is not None:
-            _add_row(table, result.file, part.name, part, setting)
+            _add_row(table, result.file, part.name, part)
+    return f"analogy: lower case, unit vectors, argmax of b - a + c over the {result.words:,} most frequent words"
 
 
-def _add_row(table: Table, file: str, part: str, result: Any, setting: str) -> None:
+def _add_row(table: Table, file: str, part: str, result: Any) -> None:
     score = "-" if result.score is None else f"{result.score:.3f}"
-    table.add_row(file, part, score, f"{result.found:,}", f"{result.total:,}", setting)
+    table.add_row(plain_text(file), plain_text(part), score, f"{result.found:,}", f"{result.total:,}")
 
 
 def _setting(vectors: Vectors) -> dict[str, Any]:
@@ -150,7 +155,7 @@ def _print_json(value: Any) -> None:
     print(json_module.dumps(value, ensure_ascii=False, indent=1))
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """A word as a table cell: what could move the cursor or be taken for markup is made visible."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text).replace("[", "\\[")
 

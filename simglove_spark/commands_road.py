@@ -18,7 +18,7 @@ from simglove_spark.config import (
 from simglove_spark.java import java_home
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
-from simglove_spark.run import Run, save_config
+from simglove_spark.run import Road, save_config, walk
 
 Output = Annotated[str, Parameter(help="Folder to write into.")]
 
@@ -41,10 +41,8 @@ def run(
     """
     del file
     folder = local_path(output)
-    with Run(folder, "run", _options(corpus, vocabulary, pairs, training, resources, spark), resources, spark) as road:
-        road.count_words(corpus, vocabulary)
-        road.count_pairs(corpus, pairs)
-        road.train(training)
+    road = Road(corpus, vocabulary, pairs, training, resources, spark)
+    walk(folder, road, "run", resolved(corpus, vocabulary, pairs, training, resources, spark))
     print(f"Vectors are in {folder / 'vectors'}. Try: simglove similar WORD --vectors {folder / 'vectors'}")
 
 
@@ -64,7 +62,7 @@ def count_words(
     folder = local_path(output)
     context = counting.Context(make_progress(), resources, spark, "count-words")
     manifest = counting.count_words(corpus, vocabulary, folder, context)
-    save_config(folder / "count-words.yaml", _options(corpus, vocabulary, resources, spark), output=output)
+    save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
     print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
 
 
@@ -85,7 +83,7 @@ def count_pairs(
     folder = local_path(output)
     context = counting.Context(make_progress(), resources, spark, "count-pairs")
     manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
-    save_config(_beside(folder), _options(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
+    save_config(_beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
     print(f"{manifest.rows:,} cells are in {folder}.")
 
 
@@ -104,7 +102,7 @@ def train(
 
     folder = local_path(output)
     train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, make_progress())
-    save_config(_beside(folder), _options(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
+    save_config(_beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
     print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
 
 
@@ -119,7 +117,7 @@ def print_jobs() -> None:
     print(here / "jobs" if (here / "jobs").is_dir() else here.parent / "jobs")
 
 
-def _options(*configs: Any) -> dict[str, Any]:
+def resolved(*configs: Any) -> dict[str, Any]:
     """Resolved options by their names on the command line."""
     return {key: value for config in configs for key, value in asdict(config).items()}
 

@@ -59,21 +59,49 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     """
     inputs = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
-    options = content_config(corpus)
-    if not is_complete(folder, "word_counts", options, inputs, [], overwrite):
+    if not words_are_counted(corpus, inputs, output, overwrite):
         with building(folder, overwrite) as staging:
             _count_words(corpus, inputs, staging, context).save(staging)
-    counts = Manifest.load(folder, "word_counts")
-    folder, options = output / "vocabulary", content_config(corpus, config)
-    if not is_complete(folder, "vocabulary", options, inputs, [counts.as_parent()], overwrite):
-        with building(folder, overwrite) as staging:
-            words = vocabulary.choose_vocabulary(output / "word_counts", config)
-            vocabulary.write_vocabulary(words, staging, options, counts)
-    return Manifest.load(folder, "vocabulary")
+    if not vocabulary_is_chosen(corpus, config, inputs, output, overwrite):
+        counts = Manifest.load(folder, "word_counts")
+        with building(output / "vocabulary", overwrite) as staging:
+            words = vocabulary.choose_vocabulary(folder, config)
+            vocabulary.write_vocabulary(words, staging, content_config(corpus, config), counts)
+    return Manifest.load(output / "vocabulary", "vocabulary")
+
+
+def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
+    """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
+    return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, [], overwrite)
+
+
+def vocabulary_is_chosen(
+    corpus: CorpusConfig, config: VocabularyConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool
+) -> bool:
+    """Whether output/vocabulary is there already, chosen from the complete output/word_counts."""
+    parents = [Manifest.load(output / "word_counts", "word_counts").as_parent()]
+    options = content_config(corpus, config)
+    return is_complete(output / "vocabulary", "vocabulary", options, inputs, parents, overwrite)
+
+
+def pairs_are_counted(
+    corpus: CorpusConfig,
+    config: PairsConfig,
+    inputs: list[dict[str, Any]],
+    words: Manifest,
+    output: Path,
+    overwrite: bool,
+) -> bool:
+    """Whether the pair table ``output`` is there already, counted under the vocabulary ``words``."""
+    return is_complete(output, "pairs", content_config(corpus, config), inputs, [words.as_parent()], overwrite)
 
 
 def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
-    num_shards = max(2, sum(entry["bytes"] or 0 for entry in inputs) // BYTES_PER_WORDS_SHARD)
+    size = sum(entry["bytes"] or 0 for entry in inputs)
+    num_shards = max(2, size // BYTES_PER_WORDS_SHARD)
+    expected = forecast.forecast_words(size, len(inputs), *_slots_and_memory(context))
+    context.progress.note(expected.sentence)
+    forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count words", task):
@@ -115,8 +143,7 @@ def count_pairs(
             f"--lowercase must be as the vocabulary was counted; got {corpus.lowercase} ({vocabulary_folder}). "
             "Give the same option to both stages."
         )
-    options = content_config(corpus, config)
-    if is_complete(output, "pairs", options, inputs, [words.as_parent()], context.run.overwrite):
+    if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
     for entry in words.files:
         checked_path(vocabulary_folder, entry)
@@ -136,14 +163,17 @@ def _tell_forecast(
 ) -> None:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     rows = forecast.sample_corpus(inputs, corpus.column, corpus.lowercase)
-    slots = local_slots(context.spark)
-    local = slots is not None
-    memory = (slots or 1) * (context.worker_memory + forecast.WORKER_BASE) + parse_size(
-        context.spark.driver_memory, "driver-memory"
-    )
-    expected = forecast.forecast_counting(rows, table, words[1].details["total_words"], config, slots or 1, memory)
+    slots, memory = _slots_and_memory(context)
+    expected = forecast.forecast_counting(rows, table, words[1].details["total_words"], config, slots, memory)
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, output, local)
+    forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
+
+
+def _slots_and_memory(context: Context) -> tuple[int, int]:
+    """Workers that run at once (one where a cluster decides), and bytes for them and Spark's JVM together."""
+    slots = local_slots(context.spark) or 1
+    heap = parse_size(context.spark.driver_memory, "driver-memory")
+    return slots, slots * (context.worker_memory + forecast.WORKER_BASE) + heap
 
 
 def _count_pairs(

@@ -11,6 +11,8 @@
 Messages follow one template: ``{subject} must {rule}; got {value} ({where}). {what to do}``.
 """
 
+import errno
+
 
 class SimgloveError(Exception):
     """Base of all errors that a user can mend; its text is shown without a traceback."""
@@ -52,3 +54,21 @@ class StoppedError(SimgloveError):
     """A signal stopped the run; complete tables are kept and the same command goes on."""
 
     exit_code = 7
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """Exit code and message for any error that ended a command."""
+    if isinstance(error, SimgloveError):
+        return error.exit_code, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return StoppedError.exit_code, "stopped; finished stages are kept, and the same command goes on from there."
+    if isinstance(error, MemoryError):
+        what = str(error) or "an allocation that failed"
+        return ResourceError.exit_code, f"memory must suffice; got {what}. Lower --memory, --dim or --max-vocab."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what = f"{error.strerror} ({error.filename})"
+        return ResourceError.exit_code, f"disk must have room; got {what}. Free some, or give another --output."
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        what = f"{error.strerror} ({error.filename})"
+        return ResourceError.exit_code, f"output must be writable; got {what}. Give another --output."
+    return 1, f"unexpected {type(error).__name__}: {error}. SIMGLOVE_TRACEBACK=1 shows where; please report it."

@@ -24,6 +24,9 @@ SAMPLE_BYTES = 4 << 20
 BYTES_PER_CELL_ON_DISK = 1.6  # measured 1.35 on text8like
 BYTES_PER_CELL_SHUFFLED = 7.0  # a cell is sent once by each task that met it, 3.5 bytes each time
 SAMPLE_MEMORY = 256 << 20
+SESSION_SECONDS = 10.0
+WORDS_BYTES_PER_SECOND = 20e6  # of one worker
+WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 WORKER_BASE = 200 << 20  # Python with numpy, pyarrow and numba
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
@@ -54,6 +57,17 @@ def sample_corpus(inputs: list[dict[str, Any]], column: str | None, lowercase: b
             batch = next(file.iter_batches(batch_size=20_000, columns=[column]), None)
         rows = pa.array([], pa.binary()) if batch is None else batch.column(0)
     return clean(rows, lowercase)[0]
+
+
+def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:
+    """What counting the words of ``size`` bytes of input will take, by the speed measured on text8like."""
+    seconds = SESSION_SECONDS + STAGE_SECONDS + size / WORDS_BYTES_PER_SECOND / slots
+    disk = int(size * WORDS_SHARE_OF_DISK)
+    sentence = (
+        f"Counting words of {show_size(size)} in {files:,} files will take about {show_size(memory)} of memory, "
+        f"{show_size(disk)} of disk and {_show_seconds(seconds)}."
+    )
+    return Forecast(sentence, memory, disk, seconds)
 
 
 def forecast_counting(

@@ -1,143 +1,165 @@
 """A run folder: its tables, its resolved configuration, and `run.json`, the truth for whoever watches it."""
 
+import fcntl
 import json
 import os
 import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import yaml
 
+from simglove_spark import counting, training
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
-from simglove_spark.errors import ConfigError, ResourceError, SimgloveError
+from simglove_spark.corpus import list_inputs
+from simglove_spark.errors import ConfigError, ResourceError, StoppedError, explain
 from simglove_spark.manifest import Manifest, software_versions
 from simglove_spark.progress import Progress, make_progress
+from simglove_spark.warm_up import start_warm_up
+
+# what a run folder may hold besides hidden names; with anything else in it, it is somebody's and not ours to write into
+OWN = {"word_counts", "vocabulary", "pairs", "vectors", "run.json", "run.yaml"}
+OWN |= {"count-words.yaml", "pairs.yaml", "vectors.yaml"}
 
 
-class Run:
-    """The stages of one run, told of in run.json as they begin and end.
+@dataclass(frozen=True)
+class Road:
+    """All options of a run from corpus to vectors."""
+
+    corpus: CorpusConfig
+    vocabulary: VocabularyConfig
+    pairs: PairsConfig
+    training: TrainConfig
+    resources: RunConfig
+    spark: SparkConfig
+
+
+def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progress: Progress | None = None) -> None:
+    """Count words, count pairs, train: each stage that isn't there yet.
+
+    A run that is refused, or that finds nothing to do, leaves the folder as it is, run.json included.
 
     Parameters
     ----------
     folder : Path
         Run folder; tables go to word_counts, vocabulary, pairs and vectors below it.
+    road : Road
     command : str
     options : dict
         Resolved configuration, saved as run.yaml.
-    resources : RunConfig
-    spark : SparkConfig
+    progress : Progress, optional
+
+    Raises
+    ------
+    SimgloveError
+        As the stages say; ConfigError also when another run is writing the folder.
     """
-
-    def __init__(
-        self, folder: Path, command: str, options: dict[str, Any], resources: RunConfig, spark: SparkConfig
-    ) -> None:
-        self.folder, self.options = folder, options
-        self.resources, self.spark = resources, spark
-        self.progress: Progress = make_progress()
-        self.record: dict[str, Any] = {
-            "command": command,
-            "status": "running",
-            "started": _now(),
-            "config": options,
-            "versions": software_versions(),
-            "stages": {},
+    run_id = uuid.uuid4().hex[:12]
+    progress = progress or make_progress(run_id=run_id)
+    with _locked(folder):
+        if _is_done(folder, road):
+            progress.note(f"Nothing to do: {folder} is complete with the same inputs and options.")
+            return
+        context = counting.Context(progress, road.resources, road.spark, command)
+        record = _Record(folder, {"run_id": run_id, "command": command, "config": options})
+        save_config(folder / "run.yaml", options, output=str(folder))
+        stages: dict[str, Callable[[], Manifest]] = {
+            "count-words": lambda: counting.count_words(road.corpus, road.vocabulary, folder, context),
+            "count-pairs": lambda: counting.count_pairs(
+                road.corpus, road.pairs, folder / "vocabulary", folder / "pairs", context
+            ),
+            "train": lambda: training.train_vectors(
+                folder / "vocabulary", folder / "pairs", folder / "vectors", road.training, road.resources, progress
+            ),
         }
+        start_warm_up()
+        with record.running():
+            for name, stage in stages.items():
+                progress.event("stage", stage=name, **record.stage(name, stage))
 
-    def __enter__(self) -> "Run":
+
+def _is_done(folder: Path, road: Road) -> bool:
+    """Whether all tables are there, as asked for; refuses what stands in the way before anything is written."""
+    overwrite, inputs = road.resources.overwrite, list_inputs(road.corpus)
+    if not counting.words_are_counted(road.corpus, inputs, folder, overwrite):
+        return False
+    if not counting.vocabulary_is_chosen(road.corpus, road.vocabulary, inputs, folder, overwrite):
+        return False
+    words, pairs = folder / "vocabulary", folder / "pairs"
+    manifest = Manifest.load(words, "vocabulary")
+    if not counting.pairs_are_counted(road.corpus, road.pairs, inputs, manifest, pairs, overwrite):
+        return False
+    return training.vectors_are_trained(words, pairs, folder / "vectors", road.training, overwrite)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder against other runs; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise ResourceError(f"output must be a folder that can be written; got {error.strerror} ({folder}).") from error
+    with lock:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ResourceError(
-                f"output must be a folder that can be written; got {error.strerror} ({self.folder})."
+            raise ConfigError(
+                f"output must be written by one run at a time; got a second ({folder}). Wait, or give another --output."
             ) from error
-        foreign = [
-            path.name for path in self.folder.iterdir() if path.name not in OWN and not path.name.startswith(".")
-        ]
+        foreign = sorted(p.name for p in folder.iterdir() if p.name not in OWN and not p.name.startswith("."))
         if foreign:
             raise ConfigError(
-                f"output must be new, empty or a run folder; got {foreign[0]!r} in it ({self.folder}). Give another --output."
+                f"output must be new, empty or a run folder; got {foreign[0]!r} in it ({folder}). Give another --output."
             )
+        yield
+
+
+class _Record:
+    """What run.json says."""
+
+    def __init__(self, folder: Path, what: dict[str, Any]) -> None:
+        self.path = folder / "run.json"
+        self.values = {**what, "status": "running", "started": _now(), "versions": software_versions(), "stages": {}}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Write the record at the beginning and at the end, whichever end it is."""
         self._save()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.record["ended"] = _now()
-        self.record["status"] = "complete" if error is None else "failed"
-        if error is not None:
-            code = error.exit_code if isinstance(error, SimgloveError) else 1
-            self.record |= {"error": str(error), "exit_code": code}
-        else:
-            self.record["exit_code"] = 0
-            save_config(self.folder / "run.yaml", self.options, output=str(self.folder))
         try:
+            yield
+        except BaseException as error:
+            code, message = explain(error)
+            status = "interrupted" if code == StoppedError.exit_code else "failed"
+            self.values |= {"status": status, "ended": _now(), "exit_code": code, "error": message}
             self._save()
-        except OSError:
-            if error is None:
-                raise
+            raise
+        self.values |= {"status": "complete", "ended": _now(), "exit_code": 0}
+        self._save()
 
-    def count_words(self, corpus: CorpusConfig, config: VocabularyConfig) -> None:
-        """Stage one: word_counts and vocabulary."""
-        from simglove_spark import counting
-
-        with _Stage(self, "count-words") as stage:
-            stage.manifest = counting.count_words(corpus, config, self.folder, self._context())
-
-    def count_pairs(self, corpus: CorpusConfig, config: PairsConfig) -> None:
-        """Stage two: pairs."""
-        from simglove_spark import counting
-
-        with _Stage(self, "count-pairs") as stage:
-            vocabulary, output = self.folder / "vocabulary", self.folder / "pairs"
-            stage.manifest = counting.count_pairs(corpus, config, vocabulary, output, self._context())
-
-    def train(self, config: TrainConfig) -> None:
-        """Stage three: vectors."""
-        from simglove_spark.training import train_vectors
-
-        with _Stage(self, "train") as stage:
-            vocabulary, pairs = self.folder / "vocabulary", self.folder / "pairs"
-            output = self.folder / "vectors"
-            stage.manifest = train_vectors(vocabulary, pairs, output, config, self.resources, self.progress)
-
-    def _context(self) -> Any:
-        from simglove_spark.counting import Context
-
-        return Context(self.progress, self.resources, self.spark, self.record["command"])
+    def stage(self, name: str, work: Callable[[], Manifest]) -> dict[str, Any]:
+        """Do one stage and record it; returns what is recorded of it."""
+        stages, began = self.values["stages"], time.perf_counter()
+        stages[name] = {"status": "running"}
+        self._save()
+        try:
+            manifest = work()
+        except BaseException:
+            stages[name] = {"status": "failed", "seconds": round(time.perf_counter() - began, 3)}
+            raise
+        seconds = round(time.perf_counter() - began, 3)
+        size = {"rows": manifest.rows, "bytes": manifest.bytes, "sha256": manifest.content_sha256}
+        stages[name] = {"status": "complete", "seconds": seconds, **size}
+        self._save()
+        return stages[name]
 
     def _save(self) -> None:
-        replace_text(self.folder / "run.json", json.dumps(self.record, indent=1, default=str) + "\n")
-
-
-class _Stage:
-    """Times one stage and tells run.json of it."""
-
-    def __init__(self, run: Run, name: str) -> None:
-        self.run, self.name = run, name
-        self.manifest: Manifest | None = None
-
-    def __enter__(self) -> "_Stage":
-        self.began = time.perf_counter()
-        self.run.record["stages"][self.name] = {"status": "running"}
-        self.run._save()
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        record: dict[str, Any] = {"status": "complete" if error is None else "failed"}
-        record["seconds"] = round(time.perf_counter() - self.began, 3)
-        if self.manifest is not None:
-            record |= {"rows": self.manifest.rows, "bytes": self.manifest.bytes, "sha256": self.manifest.content_sha256}
-        self.run.record["stages"][self.name] = record
-        if error is None:
-            self.run._save()
-            self.run.progress.event("stage", stage=self.name, **record)
-
-
-OWN = {"word_counts", "vocabulary", "pairs", "vectors", "run.json", "run.yaml", "count-words.yaml"}
-OWN |= {"pairs.yaml", "vectors.yaml"}
+        replace_text(self.path, json.dumps(self.values, indent=1, default=str) + "\n")
 
 
 def save_config(path: Path, options: dict[str, Any], **paths: str) -> None:

@@ -133,7 +133,7 @@ class PairShards:
             table = pq.read_table(path, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
-        words, contexts, counts = (table[name].to_numpy() for name in PAIRS.names)
+        words, contexts, counts = (_read_only(table[name].to_numpy()) for name in PAIRS.names)
         self._check_cells(shard, words, contexts, counts, path)
         return words, contexts, counts
 
@@ -155,19 +155,31 @@ class PairShards:
             raise InputError(f"rows must be sorted words of shard {shard}; got others ({path}). Count the pairs again.")
 
     def _rows(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray) -> Rows:
-        weights, pmis = self.weighing.weigh(words, contexts, counts)
-        own = self._words[shard]
-        bounds = np.column_stack([np.searchsorted(words, own, side) for side in ("left", "right")]).astype(np.int64)
-        return Rows(own, bounds, np.ascontiguousarray(contexts), weights, pmis)
+        return rows_of(self._words[shard], words, contexts, counts, self.weighing)
+
+
+def rows_of(
+    own: NDArray[np.int32], words: np.ndarray, contexts: np.ndarray, counts: np.ndarray, weighing: Weighing
+) -> Rows:
+    """Rows of the words ``own``, ascending, from their sorted cells (three columns of a pair table)."""
+    words, contexts, counts = (_read_only(array) for array in (words, contexts, counts))
+    weights, pmis = weighing.weigh(words, contexts, counts)
+    bounds = np.column_stack([np.searchsorted(words, own, side) for side in ("left", "right")]).astype(np.int64)
+    return Rows(own, bounds, contexts, _read_only(weights), _read_only(pmis))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """The array, not to be written: Arrow's are so or not as it happens, and numba compiles anew for the other kind."""
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
 
 
 def _no_rows() -> Rows:
     return Rows(
         np.empty(0, np.int32),
         np.empty((0, 2), np.int64),
-        np.empty(0, np.int32),
-        np.empty(0, np.float32),
-        np.empty(0, np.float32),
+        *(_read_only(np.empty(0, kind)) for kind in (np.int32, np.float32, np.float32)),
     )
 
 

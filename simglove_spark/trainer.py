@@ -126,6 +126,7 @@ class _Watch:
         record["loss"] = loss / sum(self.weights[shard] for shard in sorted(self.weights))
         if self.config.held_out > 0:
             record["held_out_loss"] = self.held_out_loss(solver.vectors)
+            record["held_out_baseline"] = self.held_out_loss(np.zeros_like(solver.vectors))  # of the guess pmi = 0
         if isinstance(solver, RowSolver) and self.config.all_pairs_weight > 0:
             record["all_pairs_loss"] = (
                 solver.all_pairs_loss() / self.config.all_pairs_weight / solver.vectors.shape[0] ** 2

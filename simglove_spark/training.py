@@ -8,6 +8,8 @@ from simglove_spark.output import is_complete
 from simglove_spark.progress import Progress
 from simglove_spark.vectors import Vectors
 
+TIMED = ("seconds", "cells_per_second", "memory")  # of a pass: not the same each time
+
 
 def train_vectors(
     vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, run: RunConfig, progress: Progress
@@ -24,9 +26,7 @@ def train_vectors(
     SimgloveError
         As `trainer.train` and `output.is_complete` say.
     """
-    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
-    options = content_config(config)
-    if is_complete(output, "vectors", options, [], parents, run.overwrite):
+    if vectors_are_trained(vocabulary, pairs, output, config, run.overwrite):
         return Manifest.load(output, "vectors")
     from simglove_spark.trainer import train  # numba is only needed now
 
@@ -35,12 +35,15 @@ def train_vectors(
     timeless = [{k: v for k, v in r.items() if k not in TIMED} for r in trained.passes]
     return vectors.save(
         output,
-        config=options,
-        parents=parents,
+        config=content_config(config),
+        parents=trained.parents,
         seed=config.seed,
         details={"passes": timeless},
         overwrite=run.overwrite,
     )
 
 
-TIMED = ("seconds", "cells_per_second", "memory")
+def vectors_are_trained(vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, overwrite: bool) -> bool:
+    """Whether the vectors table ``output`` is there already (errors as in `output.is_complete`)."""
+    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
+    return is_complete(output, "vectors", content_config(config), [], parents, overwrite)

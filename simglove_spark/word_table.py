@@ -42,6 +42,8 @@ def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
     table = np.full(slots or 1 << (2 * len(column)).bit_length(), -1, np.int32)
     offsets = offsets - offsets[0]
     tokens.index_words(data, offsets, table)
+    for array in (data, offsets, table):
+        array.flags.writeable = False  # as mapped ones are: numba compiles kernels anew for arrays that can be written
     return WordTable(data, offsets, table)
 
 
@@ -59,7 +61,7 @@ def shared_word_table(folder: str, content_sha256: str) -> WordTable:
     place = Path(tempfile.gettempdir()) / f"simglove-{os.getuid()}-{content_sha256[:32]}"
     if not place.is_dir():
         _build_copy(Path(folder), place)
-    return WordTable(*(np.load(place / f"{name}.npy", mmap_mode="r") for name in ARRAYS))
+    return WordTable(*(np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in ARRAYS))
 
 
 def _build_copy(folder: Path, place: Path) -> None:

@@ -9,6 +9,16 @@ ALL_DONE = -1
 
 
 @kernel
+def move(vector, squares, other, slope, learning_rate):
+    """One word's step (float32[dim] each); in a loop of its own, which LLVM turns into SIMD."""
+    for d in range(vector.size):
+        gradient = slope * other[d]
+        square = squares[d] + gradient * gradient
+        squares[d] = square
+        vector[d] -= learning_rate * gradient / np.sqrt(square + np.float32(1e-8))
+
+
+@kernel
 def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss):
     """Take one step for each cell, in the given order; both words move from their old values.
 
@@ -31,7 +41,7 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
     cell : int64
         The first cell whose error is not finite, where the work stops; `ALL_DONE` when there is none.
     """
-    dim = vectors.shape[1]
+    old = np.empty(vectors.shape[1], np.float32)
     for cell in order:
         v, c = vectors[words[cell]], vectors[contexts[cell]]
         v_squares, c_squares = squares[words[cell]], squares[contexts[cell]]
@@ -40,10 +50,7 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
         if not np.isfinite(slope):
             return np.int64(cell)
         loss[0] += slope * error
-        for d in range(dim):
-            v_slope, c_slope = slope * c[d], slope * v[d]
-            v_square, c_square = v_squares[d] + v_slope * v_slope, c_squares[d] + c_slope * c_slope
-            v_squares[d], c_squares[d] = v_square, c_square
-            v[d] -= learning_rate * v_slope / np.sqrt(v_square + np.float32(1e-8))
-            c[d] -= learning_rate * c_slope / np.sqrt(c_square + np.float32(1e-8))
+        old[:] = v
+        move(v, v_squares, c, slope, learning_rate)
+        move(c, c_squares, old, slope, learning_rate)
     return np.int64(ALL_DONE)

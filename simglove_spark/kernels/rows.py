@@ -11,6 +11,9 @@ Four cells are taken at a time: one reading of the direction serves four inner p
 import numpy as np
 
 from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.prefetch import prefetch_row
+
+AHEAD = 12  # cells; their vectors lie all over memory, and the processor cannot guess where
 
 
 @kernel
@@ -33,6 +36,8 @@ def add_cells(begin, end, contexts, weights, pmis, share, vectors, point, out):
     loss = 0.0
     cell = begin
     while cell + 4 <= end:
+        for later in range(cell + AHEAD, min(cell + AHEAD + 4, end)):
+            prefetch_row(vectors, contexts[later])
         c0, c1 = vectors[contexts[cell]], vectors[contexts[cell + 1]]
         c2, c3 = vectors[contexts[cell + 2]], vectors[contexts[cell + 3]]
         t0 = t1 = t2 = t3 = np.float32(0.0)

@@ -1,0 +1,67 @@
+"""What the README says is what the program does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simglove_spark.cli import app
+from simglove_spark.errors import SimgloveError
+from simglove_spark.vectors import Vectors
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+JOBS = {"count_words.py": "count-words", "count_pairs.py": "count-pairs", "train_vectors.py": "train"}
+
+
+def commands() -> list[list[str]]:
+    """Arguments of every simglove command and job that the README shows."""
+    found = []
+    for line in README.splitlines():
+        if not line.startswith("    ") or line.lstrip().startswith("export"):
+            continue
+        words = shlex.split(line, comments=True)
+        if words and words[0] == "simglove":
+            found.append(words[1:])
+        job = next((place for place, word in enumerate(words) if Path(word).name in JOBS), None)
+        if job is not None:
+            found.append([JOBS[Path(words[job]).name], *words[job + 1 :]])
+    return found
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
+def test_every_command_in_the_readme_parses(arguments: list[str]) -> None:
+    app.config = []
+    command, bound, *_ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+    assert command is not None
+    assert bound.arguments
+
+
+def test_the_readme_shows_all_stages_and_jobs() -> None:
+    shown = {arguments[0] for arguments in commands()}
+    assert {"run", "count-words", "count-pairs", "train", "similar", "correlate", "analogy", "evaluate", "export"} <= shown
+    for job in JOBS:
+        assert (ROOT / "jobs" / job).is_file()
+        assert job in README
+
+
+def test_the_python_example_runs(tmp_path: Path) -> None:
+    words = ["king", "woman", "man", "queen"]
+    Vectors(words, np.eye(4, dtype=np.float32) + 0.1, np.arange(4, 0, -1)).save(tmp_path / "vectors")
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    exec(example[1].replace("runs/first/vectors", str(tmp_path / "vectors")), {})
+
+
+def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
+    stated = {int(code) for code in re.findall(r"^\| (\d) \|", README, re.MULTILINE)}
+    used = {kind.exit_code for kind in SimgloveError.__subclasses__()}
+    assert used - stated == {6}  # named below the table
+    assert "(6 is kept for quality gates.)" in README
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#][^)]*)\)", README):
+        assert (ROOT / target).exists(), target
