@@ -48,8 +48,9 @@ class AdagradSolver:
     def __init__(self, counts: NDArray[np.int64], config: TrainConfig, threads: int, group: int, keep: bool) -> None:
         self.config, self.threads, self.group, self.keep = config, threads, group, keep
         size = (counts.size, config.dim)
-        start = np.random.default_rng([config.seed, 0]).random(size, np.float32)
-        self.vectors = (start - np.float32(0.5)) / np.float32(config.dim)
+        self.vectors = np.random.default_rng([config.seed, 0]).random(size, np.float32)
+        self.vectors -= np.float32(0.5)
+        self.vectors /= np.float32(config.dim)
         self.squares = np.ones(size, np.float32)
         self._mixed: dict[int, Cells] = {}
 
@@ -75,7 +76,16 @@ class AdagradSolver:
             while group := [self._mix(shard, decoded.rows) for shard, decoded in islice(stream, self.group)]:
                 for buffer in self._buffers(number, group):
                     self._step(pool, number, buffer, loss)
+        bad = first_not_finite(self.vectors)
+        if bad is not None:
+            raise self._diverged(number, "vectors", f"word_id {bad}")
         return float(loss.sum())
+
+    def _diverged(self, number: int, what: str, where: str) -> DivergedError:
+        return DivergedError(
+            f"{what} must be finite; got NaN or infinity for {where} (epoch {number}). "
+            f"Lower --learning-rate (now {self.config.learning_rate})."
+        )
 
     def _mix(self, shard: int, rows: Rows) -> Cells:
         if shard in self._mixed:
@@ -104,10 +114,16 @@ class AdagradSolver:
 
         for bad in pool.map(step, range(self.threads)):
             if bad != ALL_DONE:
-                raise DivergedError(
-                    f"errors must be finite; got NaN or infinity for word_id {cells.words[bad]} and {cells.contexts[bad]} "
-                    f"(epoch {number}). Lower --learning-rate (now {self.config.learning_rate})."
-                )
+                raise self._diverged(number, "errors", f"word_id {cells.words[bad]} and {cells.contexts[bad]}")
+
+
+def first_not_finite(vectors: NDArray[np.float32], rows: int = 1 << 16) -> int | None:
+    """Number of the first row with a NaN or an infinite component, looked for some ``rows`` at a time."""
+    for first in range(0, len(vectors), rows):
+        bad = np.flatnonzero(~np.isfinite(vectors[first : first + rows]).all(axis=1))
+        if bad.size:
+            return first + int(bad[0])
+    return None
 
 
 def _slice(cells: Cells, part: int, parts: int) -> Cells:

@@ -59,7 +59,7 @@ def _show(folder: Path, text: Path) -> None:
 
 def _show_losses(console: Console, vectors: Vectors) -> None:
     passes = vectors.manifest.details["passes"] if vectors.manifest else []
-    if passes:
+    if passes and "held_out_loss" in passes[-1]:
         first, last = passes[0], passes[-1]
         console.print(
             f"\nOf {HELD_OUT:.0%} of the pairs, kept out of training, the squared error of the predicted pmi is "

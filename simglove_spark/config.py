@@ -196,8 +196,8 @@ class SparkConfig:
     worker_memory: str = "1g"
     """Memory of each Python worker's tables while pairs are counted."""
 
-    driver_memory: str = "4g"
-    """Heap of the local Spark; a line of text needs about 20 times its size. A spark-submit option wins."""
+    driver_memory: str = "auto"
+    """Heap of the local Spark; a line of text needs about 20 times its size. auto: 4g, or a quarter of the machine's memory."""
 
     spark_conf: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Further Spark settings, key=value; they win over ours."""

@@ -20,7 +20,7 @@ from simglove_spark.output import building, is_complete
 from simglove_spark.pair_counter import unit_of
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, WORD_COUNTS
-from simglove_spark.session import local_slots, start_session, watched
+from simglove_spark.session import driver_heap, local_slots, start_session, watched
 from simglove_spark.table_files import commit
 from simglove_spark.word_table import shared_word_table
 
@@ -109,7 +109,7 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
             counts = vocabulary.count_words(text, num_shards, corpus.lowercase, context.worker_memory)
             report = vocabulary.write_word_counts(counts, str(staging)).collect()
     files, total_words, counters = commit(staging, report)
-    _refuse_bad_bytes(corpus, counters)
+    _check_bytes(corpus, counters, context.progress)
     if total_words == 0:
         raise InputError(f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}).")
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
@@ -117,9 +117,11 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
     return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, details=details)
 
 
-def _refuse_bad_bytes(corpus: CorpusConfig, counters: dict[str, int]) -> None:
+def _check_bytes(corpus: CorpusConfig, counters: dict[str, int], progress: Progress) -> None:
     bad = counters.get("bad_rows", 0)
-    if bad and corpus.on_bad_bytes == "error":
+    if bad and corpus.on_bad_bytes == "replace":
+        progress.note(f"{bad:,} rows were not UTF-8; U+FFFD stands in place of their bad bytes.")
+    elif bad:
         raise InputError(
             f"rows must be UTF-8; got {bad:,} that are not ({', '.join(corpus.input)}). "
             "Give --on-bad-bytes replace to put U+FFFD in place of the bad bytes."
@@ -172,8 +174,7 @@ def _tell_forecast(
 def _slots_and_memory(context: Context) -> tuple[int, int]:
     """Workers that run at once (one where a cluster decides), and bytes for them and Spark's JVM together."""
     slots = local_slots(context.spark) or 1
-    heap = parse_size(context.spark.driver_memory, "driver-memory")
-    return slots, slots * (context.worker_memory + forecast.WORKER_BASE) + heap
+    return slots, slots * (context.worker_memory + forecast.WORKER_BASE) + driver_heap(context.spark)
 
 
 def _count_pairs(
@@ -197,7 +198,7 @@ def _count_pairs(
             )
             report = cooccurrence.write_pairs(counted, str(staging), num_shards, parent.rows).collect()
     files, total_pairs, counters = commit(staging, report)
-    _refuse_bad_bytes(corpus, counters)
+    _check_bytes(corpus, counters, context.progress)
     if total_pairs == 0:
         raise InputError(
             f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "

@@ -38,8 +38,9 @@ class RowSolver:
     def __init__(self, counts: NDArray[np.int64], config: TrainConfig, threads: int) -> None:
         self.config, self.threads = config, threads
         size = (counts.size, config.dim)
-        start = np.random.default_rng([config.seed, 0]).random(size, np.float32)
-        self.vectors = (start - np.float32(0.5)) / np.float32(config.dim**0.5)
+        self.vectors = np.random.default_rng([config.seed, 0]).random(size, np.float32)
+        self.vectors -= np.float32(0.5)
+        self.vectors /= np.float32(config.dim**0.5)
         activities = (counts / counts.mean()) ** config.all_pairs_power
         self.activities = (activities / activities.mean()).astype(np.float32)
         self.options = np.array([config.all_pairs_weight, config.all_pairs_pmi, config.l2, STEPS], np.float32)

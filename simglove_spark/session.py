@@ -14,7 +14,7 @@ from simglove_spark import errors
 from simglove_spark.config import SparkConfig
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError
 from simglove_spark.java import java_home
-from simglove_spark.memory import cores
+from simglove_spark.memory import cores, parse_size, total_memory
 from simglove_spark.progress import Task
 
 if TYPE_CHECKING:
@@ -119,6 +119,13 @@ def local_slots(config: SparkConfig) -> int | None:
     return int(inner) if inner.isdigit() else 1 if master == "local" else cores()
 
 
+def driver_heap(config: SparkConfig) -> int:
+    """Bytes of heap for a local Spark."""
+    if config.driver_memory == "auto":
+        return max(1 << 30, min(4 << 30, total_memory() // 4))
+    return parse_size(config.driver_memory, "driver-memory")
+
+
 def _parse(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
@@ -130,7 +137,7 @@ def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
     """What must be known before the JVM starts."""
     folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
     (folder / "log4j2.properties").write_text(_LOG4J)
-    memory = own.get("spark.driver.memory", config.driver_memory)
+    memory = own.get("spark.driver.memory", f"{driver_heap(config) >> 20}m")
     # pyspark's own launcher turns Spark's bars on unless it is told here
     options = ["--driver-memory", memory, "--conf", "spark.ui.showConsoleProgress=false"]
     if "SPARK_CONF_DIR" not in os.environ and "spark.driver.extraJavaOptions" not in own:

@@ -118,15 +118,17 @@ class _Watch:
                 self.weights[shard] = float(decoded.rows.weights.sum(dtype=np.float64))
             yield shard, decoded
             self.cells += decoded.rows.cells
-            task.advance(decoded.rows.cells)
+            task.advance(decoded.rows.cells + 2 * decoded.held_out.cells)
 
     def record(self, solver: RowSolver | AdagradSolver, number: int, loss: float, seconds: float) -> dict[str, Any]:
         """What one pass came to; losses are means over the cells' weights, in nats squared."""
         record: dict[str, Any] = {solver.name: number, "of": self.config.passes}
-        record["loss"] = loss / sum(self.weights[shard] for shard in sorted(self.weights))
+        weight = sum(self.weights[shard] for shard in sorted(self.weights))
+        if weight == 0:
+            raise ConfigError(f"--held-out must leave pairs to train on; got {self.config.held_out}. Use 0.01.")
+        record["loss"] = loss / weight
         if self.config.held_out > 0:
-            record["held_out_loss"] = self.held_out_loss(solver.vectors)
-            record["held_out_baseline"] = self.held_out_loss(np.zeros_like(solver.vectors))  # of the guess pmi = 0
+            record |= self.held_out_losses(solver.vectors)
         if isinstance(solver, RowSolver) and self.config.all_pairs_weight > 0:
             record["all_pairs_loss"] = (
                 solver.all_pairs_loss() / self.config.all_pairs_weight / solver.vectors.shape[0] ** 2
@@ -134,18 +136,19 @@ class _Watch:
         record |= {"seconds": seconds, "cells_per_second": self.cells / seconds, "memory": own_memory()}
         return record
 
-    def held_out_loss(self, vectors: NDArray[np.float32]) -> float | None:
-        """Weighted mean of squared errors over the held-out pairs; None when there are none."""
+    def held_out_losses(self, vectors: NDArray[np.float32]) -> dict[str, float]:
+        """Weighted means of squared errors over the held-out pairs: of the vectors, and of the guess pmi = 0."""
         parts = [self.held_out[shard] for shard in sorted(self.held_out)]
         weight = sum(float(part.weights.sum(dtype=np.float64)) for part in parts)
         if weight == 0:
-            return None
+            return {}
+        baseline = sum(float(np.dot(part.weights.astype(np.float64), part.pmis**2)) for part in parts)
         with ThreadPoolExecutor(self.threads) as pool:
             losses = pool.map(
                 lambda part: loss_of_rows(part.words, part.bounds, part.contexts, part.weights, part.pmis, vectors),
                 parts,
             )
-            return sum(losses) / weight
+            return {"held_out_loss": sum(losses) / weight, "held_out_baseline": baseline / weight}
 
 
 def load_vocabulary(folder: Path) -> pa.Table:

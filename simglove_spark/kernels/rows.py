@@ -13,6 +13,8 @@ import numpy as np
 from simglove_spark.kernels.compile import kernel
 from simglove_spark.kernels.prefetch import prefetch_row
 
+# Squares of residuals below which float32 has nothing left to gain: by themselves, and against the first one
+SMALLEST_SQUARE, SMALLEST_SHARE = np.float32(1e-24), np.float32(1e-13)
 AHEAD = 12  # cells; their vectors lie all over memory, and the processor cannot guess where
 
 
@@ -52,7 +54,7 @@ def add_cells(begin, end, contexts, weights, pmis, share, vectors, point, out):
         u2, u3 = weights[cell + 2] * t2, weights[cell + 3] * t3
         for d in range(dim):
             out[d] += u0 * c0[d] + u1 * c1[d] + u2 * c2[d] + u3 * c3[d]
-        loss += np.float64(u0 * t0) + np.float64(u1 * t1) + np.float64(u2 * t2) + np.float64(u3 * t3)
+        loss += np.float64(u0) * t0 + np.float64(u1) * t1 + np.float64(u2) * t2 + np.float64(u3) * t3
         cell += 4
     while cell < end:
         c0 = vectors[contexts[cell]]
@@ -60,7 +62,7 @@ def add_cells(begin, end, contexts, weights, pmis, share, vectors, point, out):
         u0 = weights[cell] * t0
         for d in range(dim):
             out[d] += u0 * c0[d]
-        loss += np.float64(u0 * t0)
+        loss += np.float64(u0) * t0
         cell += 1
     return loss
 
@@ -122,14 +124,14 @@ def solve_rows(words, bounds, contexts, weights, pmis, vectors, gram, activities
         subtract_common(scale, ridge, activity, own, gram, own, residual)
         direction[:] = residual
         square = dot(residual, residual)
+        enough = max(SMALLEST_SQUARE, SMALLEST_SHARE * square)
         for _step in range(int(options[3])):
+            if square <= enough < np.inf:  # NaN and infinity go on, and are found by the caller
+                break
             product[:] = np.float32(0.0)
             add_cells(begin, end, contexts, weights, pmis, np.float32(0.0), vectors, direction, product)
             subtract_common(scale, ridge, activity, own, gram, direction, product)
-            curvature = -dot(direction, product)
-            if curvature == 0:
-                break
-            length = square / curvature
+            length = -square / dot(direction, product)
             for d in range(dim):
                 solution[d] += length * direction[d]
                 residual[d] += length * product[d]

@@ -1,0 +1,57 @@
+"""One Spark session for all tests that need one, and small corpora."""
+
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simglove_spark.config import SparkConfig
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SPARK = SparkConfig(
+    master="local[2,4]",
+    driver_memory="1g",
+    worker_memory="64m",
+    spark_conf=("spark.sql.shuffle.partitions=2", "spark.default.parallelism=2"),
+)
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
+    """Local Spark, started as the stages start it; they find it as the running session."""
+    from simglove_spark.session import start_session
+
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("spark"))
+        patch.setenv("TMPDIR", folder)  # the workers' copies of vocabularies go there, and so do the driver's
+        patch.setattr(tempfile, "tempdir", folder)
+        before = dict(os.environ)
+        session = start_session(SPARK, "tests")
+        os.environ.clear()  # the JVM runs: other tests see the environment that they would see alone
+        os.environ.update(before)
+        yield session
+        session.stop()
+
+
+@pytest.fixture(scope="session")
+def small_text() -> bytes:
+    """300 rows over 60 words of one to four characters, Zipf-like; rows of 0 to 40 words."""
+    choice = random.Random(7)
+    words = ["".join(choice.choice("abcé飞𐍈") for _ in range(1 + number // 15)) + str(number) for number in range(60)]
+    weights = [1 / (1 + number) for number in range(60)]
+    rows = [" ".join(choice.choices(words, weights, k=choice.randrange(41))) for _ in range(300)]
+    return "\n".join(rows).encode()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, small_text: bytes) -> Path:
+    """The small text as a file."""
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(small_text)
+    return path
