@@ -27,6 +27,7 @@ app = App(
     version=version("simglove-spark"),
     result_action="return_value",
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 for _module in (commands_demo, commands_road, commands_ask):
     for _name, _function in _module.COMMANDS.items():
@@ -70,7 +71,7 @@ def _sources(arguments: list[str]) -> list[Dict]:
         options = _load_yaml(Path(path))
         sources.append(Dict(options, source=path, use_commands_as_keys=False))
     preset = _option(arguments, "preset") or options.get("preset", "default")
-    if preset in PRESETS:  # any other is refused by the parser
+    if isinstance(preset, str) and preset in PRESETS:  # any other is refused by the parser
         known = Dict(PRESETS[preset], source=f"preset {preset}", use_commands_as_keys=False, allow_unknown=True)
         sources.append(known)
     return sources

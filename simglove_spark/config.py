@@ -6,6 +6,7 @@ in its manifest; those in `RunConfig` and `SparkConfig` do not.
 """
 
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,17 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     # the published tool to the letter (bojone/simpler_glove, src/glove.c)
     "simpler-glove": {"distance_weighting": "flat", "solver": "adagrad", "all_pairs_weight": 0.0, "l2": 0.0},
 }
+
+
+def _whole(_kind: type, tokens: Any) -> int:
+    """A whole number; the parser alone would round 1.5."""
+    text = tokens[0].value
+    if not re.fullmatch(r"\s*[+-]?[0-9][0-9_]*\s*", text):
+        raise ValueError(f"must be a whole number; got {text!r}.")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 def _require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:
@@ -54,10 +66,10 @@ class CorpusConfig:
 class VocabularyConfig:
     """Which words are kept."""
 
-    min_count: int = 5
+    min_count: Whole = 5
     """Keep words that occur at least this often."""
 
-    max_vocab: Annotated[int | None, Parameter(show_default=False)] = None
+    max_vocab: Annotated[int | None, Parameter(show_default=False, converter=_whole)] = None
     """Keep at most this many words, the most frequent ones."""
 
     def __post_init__(self) -> None:
@@ -71,13 +83,13 @@ class VocabularyConfig:
 class PairsConfig:
     """How pairs of words are counted."""
 
-    window_size: int = 10
+    window_size: Whole = 10
     """Distance to each side, in vocabulary words."""
 
     distance_weighting: DistanceWeighting = "harmonic"
     """What a pair at distance d counts: 1 (flat) or 1/d (harmonic)."""
 
-    num_shards: Annotated[int | None, Parameter(show_default=False)] = None
+    num_shards: Annotated[int | None, Parameter(show_default=False, converter=_whole)] = None
     """Number of shards of the pair table. By default one for every two million words of the corpus, at least four."""
 
     def __post_init__(self) -> None:
@@ -91,16 +103,16 @@ class PairsConfig:
 class TrainConfig:
     """How vectors are learned from pair counts."""
 
-    dim: int = 100
+    dim: Whole = 100
     """Components of a vector."""
 
     solver: Solver = "rows"
     """rows: solve one word's vector at a time (fast, the same bytes for any number of threads); adagrad: as published."""
 
-    sweeps: int = 8
+    sweeps: Whole = 8
     """Passes of the row solver over all cells."""
 
-    epochs: int = 15
+    epochs: Whole = 15
     """Passes of AdaGrad over all cells."""
 
     x_max: float = 100.0
@@ -127,7 +139,7 @@ class TrainConfig:
     held_out: float = 0.0
     """Share of pairs kept out of training, by a hash of the pair, and scored after each pass."""
 
-    seed: int = 1
+    seed: Whole = 1
     """Seed of start vectors, order and held-out pairs."""
 
     preset: Preset = "default"
@@ -171,7 +183,7 @@ class TrainConfig:
 class RunConfig:
     """What a run may use; nothing here changes a byte of the row solver's output."""
 
-    threads: Annotated[int | None, Parameter(show_default=False)] = None
+    threads: Annotated[int | None, Parameter(show_default=False, converter=_whole)] = None
     """Threads of the trainer. By default all cores."""
 
     memory: str = "auto"

@@ -33,6 +33,9 @@ BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; 
 FLOPS_PER_SECOND = 12e9  # of one core in the row solver, on the slow side
 
 
+_COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
+
+
 @dataclass(frozen=True)
 class Forecast:
     """Memory and disk in bytes, time in seconds; ``sentence`` is for the reader, ``fits``: all stays in memory."""
@@ -50,7 +53,7 @@ def sample_corpus(inputs: list[dict[str, Any]], column: str | None, lowercase: b
     if path is None:
         return None
     if column is None:
-        with pa.input_stream(path, compression="detect") as stream:
+        with pa.input_stream(path, compression=_COMPRESSION.get(Path(path).suffix)) as stream:
             rows = pa.array(stream.read(SAMPLE_BYTES).splitlines(), pa.binary())
     else:
         with pq.ParquetFile(path) as file:

@@ -129,14 +129,17 @@ class Manifest:
                 )
             raw.pop("config_hash")
             manifest = cls(**{**raw, "files": [FileEntry(**entry) for entry in raw["files"]]})
+            paths = [Path(entry.path) for entry in manifest.files]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise InputError(
                 f"manifest must be JSON that this tool wrote; got {type(error).__name__}: {error} ({path}). "
                 "Run the stage that made the folder again."
             ) from error
-        for entry in manifest.files:
-            if Path(entry.path).is_absolute() or ".." in Path(entry.path).parts:
-                raise InputError(f"file names must stay inside the folder; got {entry.path!r} ({path}). Do not use it.")
+        for inside in paths:
+            if inside.is_absolute() or ".." in inside.parts:
+                raise InputError(
+                    f"file names must stay inside the folder; got {str(inside)!r} ({path}). Do not use it."
+                )
         return manifest
 
 

@@ -5,6 +5,7 @@ folder that is not empty fails, so of two writers the first one wins and the oth
 the other's. A build that dies leaves only a hidden folder behind.
 """
 
+import errno
 import os
 import shutil
 import uuid
@@ -49,18 +50,17 @@ def is_complete(
         raise ConfigError(
             f"output must be new, empty or a complete table; got other content ({folder}). Give another --output."
         )
-    difference = "it is to be overwritten" if overwrite else _difference(folder, table, config, inputs, parents)
+    difference = _difference(Manifest.load(folder, table), folder, config, inputs, parents)
     if difference and not overwrite:
         raise ConfigError(
             f"output must be new or hold the same table; got one that differs ({folder}): {difference}. "
             "Give another --output, or --overwrite to build it anew beside it and switch at the end."
         )
-    return not difference
+    return not overwrite
 
 
-def _difference(folder: Path, table: str, config: dict, inputs: list, parents: list) -> str:
+def _difference(found: Manifest, folder: Path, config: dict, inputs: list, parents: list) -> str:
     """First thing in which the table at ``folder`` differs from the one asked for, or nothing."""
-    found = Manifest.load(folder, table)
     for key in sorted({*found.config, *config}):
         if found.config.get(key) != config.get(key):
             return f"{key} is {found.config.get(key)!r} there and {config.get(key)!r} here"
@@ -69,6 +69,10 @@ def _difference(folder: Path, table: str, config: dict, inputs: list, parents: l
         return f"the input {changed[0]} is new or changed" if changed else "it was made from more inputs"
     if found.parents != parents:
         return "it was made from another " + " and ".join(parent["table"] for parent in found.parents)
+    for entry in found.files:
+        path = folder / entry.path
+        if not path.is_file() or path.stat().st_size != entry.bytes:
+            return f"its file {entry.path} is missing or cut short"
     return ""
 
 
@@ -96,17 +100,19 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _switch(staging: Path, folder: Path, overwrite: bool) -> None:
-    retired = None
+    retired = folder.parent / f".{folder.name}.retired-{uuid.uuid4().hex[:12]}"
     if overwrite and folder.exists():
-        retired = folder.parent / f".{folder.name}.retired-{uuid.uuid4().hex[:12]}"
         folder.rename(retired)
     try:
         staging.rename(folder)
     except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if retired.exists():
+                retired.rename(folder)
+            raise
         raise ConfigError(
             f"output must not be written by two at once; got a folder that another run just finished ({folder}). "
             "Use that one, or give another --output."
         ) from error
     finally:
-        if retired is not None:
-            shutil.rmtree(retired, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)

@@ -78,6 +78,11 @@ class PairShards:
         self.manifest = Manifest.load(folder, "pairs")
         self.seed, self.threshold = np.uint64(seed), np.uint64(int(held_out * 2**64))
         self._files = {_shard_number(entry): entry for entry in self.manifest.files}
+        if len(self._files) < len(self.manifest.files) or not set(self._files) <= set(range(len(self))):
+            raise InputError(
+                f"each of the {len(self)} shards must have one file; got {sorted(self._files)} in {len(self.manifest.files)} "
+                f"files ({folder}). Count the pairs again."
+            )
         shards = np.empty(vocabulary_size, np.int32)
         shard_of_words(shards, len(self))
         self._words = [np.flatnonzero(shards == shard).astype(np.int32) for shard in range(len(self))]

@@ -200,7 +200,7 @@ USAGE = [
     (["nonsense"], 'Unknown command "nonsense"'),
     (["train", "--nope", "1"], "--vocabulary requires an argument"),
     (["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--nope"], "Unknown option: --nope"),
-    (["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--dim", "x"], 'unable to convert "x" into int'),
+    (["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--dim", "x"], "must be a whole number; got 'x'."),
     (
         ["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--preset", "x"],
         'Invalid value "x" for --preset',
@@ -231,7 +231,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 YAML = [
     ("dimm: 3", 'Unknown option: "[dimm]"'),
     ("input: x", 'Unknown option: "[input]"'),
-    ("dim: abc", 'unable to convert "abc" into int'),
+    ("dim: abc", "must be a whole number; got 'abc'."),
     ("dim: [1, 2]", "Invalid value for [dim]"),
     ("dim: 0", "--dim must be at least 1; got 0."),
     ("preset: other", 'Invalid value "other" for [preset]'),

@@ -89,9 +89,9 @@ def test_hidden_files_of_a_folder_are_passed_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["_a.txt", ".a.txt"])
 def test_a_hidden_file_that_is_named_is_refused(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)
-    assert refusal(path) == (
-        f"file names must not begin with '_' or '.', which Spark passes over; got {name!r} ({path}). Rename it."
-    )
+    message = refusal(path)
+    assert message.startswith("file names must not begin with '_' or '.'")
+    assert message.endswith(f", which Spark passes over; got {name!r} ({path}). Rename it.")
 
 
 def test_no_input(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_text_file_is_counted_as_a_plain_loop_does(built: Path, small_text: by
 
 def test_files_of_every_kind_count_together(tmp_path: Path, small_text: bytes) -> None:
     rows = small_text.split(b"\n")
-    parts = [b"\n".join(rows[start::5]) for start in range(5)]
+    parts = [b"\n".join(rows[start::6]) for start in range(6)]
     folder = tmp_path / "cor pus [1] {x} 飞机"
     (folder / "below").mkdir(parents=True)
     (folder / "plain *?.txt").write_bytes(parts[0])

@@ -190,6 +190,14 @@ def test_units_of_the_design() -> None:
     assert distance_weights(1000, "harmonic")[-1] == 1049  # 1048.576
 
 
+@pytest.mark.parametrize("triangle", [2, 300])
+def test_word_numbers_beyond_16_bits(triangle: int) -> None:
+    words = [f"w{number}" for number in range(70_000)]
+    rows = [b"w69999 w0 w65536 w65537 w1 w69999 w65536 w256 w255"]
+    found, _, _ = counted([rows], words, distance_weights(3, "harmonic"), Sizes(triangle=triangle))
+    assert found == naive.count_pairs(rows, ids_of(words), 3, "harmonic")
+
+
 def test_counts_beyond_32_bits() -> None:
     weights = np.array([2**33, 2**40 + 1], np.int64)
     rows = [b"a b c a rare a rare"]

@@ -67,6 +67,7 @@ def env(installed: Path) -> dict[str, str]:
     """Environment of a stranger who has this virtual environment's pyspark and the wheel."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK_", "PYSPARK_", "PYTHON"))}
     own = {"PYTHONPATH": str(installed), "JAVA_HOME": str(java_home()), "SPARK_LOCAL_IP": "127.0.0.1"}
+    own["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # a JVM that lives for seconds
     return {**kept, **own, "PYSPARK_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
