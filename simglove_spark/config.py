@@ -30,7 +30,8 @@ def _whole(_kind: type, tokens: Any) -> int:
     """A whole number; the parser alone would round 1.5."""
     text = tokens[0].value
     if not re.fullmatch(r"\s*[+-]?[0-9][0-9_]*\s*", text):
-        raise ValueError(f"must be a whole number; got {text!r}.")
+        where = "" if tokens[0].source == "cli" else f" ({tokens[0].source})"
+        raise ValueError(f"must be a whole number; got {text!r}{where}.")
     return int(text)
 
 

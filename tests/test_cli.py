@@ -231,7 +231,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 YAML = [
     ("dimm: 3", 'Unknown option: "[dimm]"'),
     ("input: x", 'Unknown option: "[input]"'),
-    ("dim: abc", "must be a whole number; got 'abc'."),
+    ("dim: abc", "must be a whole number; got 'abc' ("),
     ("dim: [1, 2]", "Invalid value for [dim]"),
     ("dim: 0", "--dim must be at least 1; got 0."),
     ("preset: other", 'Invalid value "other" for [preset]'),
@@ -255,7 +255,7 @@ def test_a_wrong_configuration_file_is_one_line_and_exit_code_2(
     paths = ["--vocabulary", tmp_path / "v", "--pairs", tmp_path / "p", "--output", tmp_path / "o"]
     line = refused(capsys, 2, "train", *paths, "--config", path)
     assert message in line
-    assert str(path) in line or "--dim" in line
+    assert str(path) in line or "dim" in line
 
 
 @pytest.mark.parametrize("text", ["dim: 1.5", "seed: 2.7", "min-count: 3.5"])

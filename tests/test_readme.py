@@ -41,7 +41,17 @@ def test_every_command_in_the_readme_parses(arguments: list[str]) -> None:
 
 def test_the_readme_shows_all_stages_and_jobs() -> None:
     shown = {arguments[0] for arguments in commands()}
-    assert {"run", "count-words", "count-pairs", "train", "similar", "correlate", "analogy", "evaluate", "export"} <= shown
+    assert {
+        "run",
+        "count-words",
+        "count-pairs",
+        "train",
+        "similar",
+        "correlate",
+        "analogy",
+        "evaluate",
+        "export",
+    } <= shown
     for job in JOBS:
         assert (ROOT / "jobs" / job).is_file()
         assert job in README
