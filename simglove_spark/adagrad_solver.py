@@ -78,13 +78,15 @@ class AdagradSolver:
                     self._step(pool, number, buffer, loss)
         bad = first_not_finite(self.vectors)
         if bad is not None:
-            raise self._diverged(number, "vectors", f"word_id {bad}")
+            raise self._diverged(number, "vectors", bad)
         return float(loss.sum())
 
-    def _diverged(self, number: int, what: str, where: str) -> DivergedError:
+    def _diverged(self, number: int, what: str, *word_ids: int) -> DivergedError:
+        where = " and ".join(str(word_id) for word_id in word_ids)
         return DivergedError(
-            f"{what} must be finite; got NaN or infinity for {where} (epoch {number}). "
-            f"Lower --learning-rate (now {self.config.learning_rate})."
+            f"{what} must be finite; got NaN or infinity for word_id {where} (epoch {number}). "
+            f"Lower --learning-rate (now {self.config.learning_rate}).",
+            word_ids,
         )
 
     def _mix(self, shard: int, rows: Rows) -> Cells:
@@ -114,7 +116,7 @@ class AdagradSolver:
 
         for bad in pool.map(step, range(self.threads)):
             if bad != ALL_DONE:
-                raise self._diverged(number, "errors", f"word_id {cells.words[bad]} and {cells.contexts[bad]}")
+                raise self._diverged(number, "errors", int(cells.words[bad]), int(cells.contexts[bad]))
 
 
 def first_not_finite(vectors: NDArray[np.float32], rows: int = 1 << 16) -> int | None:

@@ -39,9 +39,13 @@ class ResourceError(SimgloveError):
 
 
 class DivergedError(SimgloveError):
-    """Training met a NaN or an infinite value."""
+    """Training met a NaN or an infinite value; ``word_ids`` are the words concerned."""
 
     exit_code = 5
+
+    def __init__(self, message: str, word_ids: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.word_ids = word_ids
 
 
 class QualityError(SimgloveError):

@@ -80,7 +80,8 @@ class RowSolver:
                 bad = int(words[np.flatnonzero(~np.isfinite(solved).all(axis=1))[:1]].sum())
                 raise DivergedError(
                     f"vectors must be finite; got NaN or infinity for word_id {bad} (sweep {number}, shard {shard}). "
-                    f"Raise --l2 (now {self.config.l2}) or lower --all-pairs-weight (now {self.config.all_pairs_weight})."
+                    f"Raise --l2 (now {self.config.l2}) or lower --all-pairs-weight (now {self.config.all_pairs_weight}).",
+                    (bad,),
                 )
             if self.config.all_pairs_weight > 0:
                 self._add_gram(pool, self.vectors[words], self.activities[words], -1.0)

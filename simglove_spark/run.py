@@ -163,8 +163,9 @@ class _Record:
 
 
 def save_config(path: Path, options: dict[str, Any], **paths: str) -> None:
-    """Save resolved options as a file for --config; options that are not set are left out."""
+    """Save resolved options as a file for --config, but for those not set and ``overwrite``, which is said each time."""
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in {**options, **paths}.items()}
+    plain.pop("overwrite", None)
     kept = {key.replace("_", "-"): value for key, value in plain.items() if value is not None and value != []}
     replace_text(path, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
 

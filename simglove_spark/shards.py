@@ -154,10 +154,13 @@ class PairShards:
             )
         if counts.min() < 1:
             raise InputError(f"counts must be at least 1; got {counts.min()} ({path}). Count the pairs again.")
-        if (np.diff(words) < 0).any() or not np.isin(
-            words[np.flatnonzero(np.diff(words, prepend=-1))], self._words[shard]
-        ).all():
-            raise InputError(f"rows must be sorted words of shard {shard}; got others ({path}). Count the pairs again.")
+        own = np.isin(words[np.flatnonzero(np.diff(words, prepend=-1))], self._words[shard]).all()
+        steps = np.diff(words)
+        if not own or (steps < 0).any() or ((steps == 0) & (np.diff(contexts) <= 0)).any() or (words == contexts).any():
+            raise InputError(
+                f"cells must be those of shard {shard}, sorted, each once and none of a word with itself; got others "
+                f"({path}). Count the pairs again."
+            )
 
     def _rows(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray) -> Rows:
         return rows_of(self._words[shard], words, contexts, counts, self.weighing)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from simglove_spark import forecast
 from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.config import PRESETS, RunConfig, TrainConfig
-from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.errors import ConfigError, DivergedError, InputError
 from simglove_spark.kernels.rows import loss_of_rows
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.memory import cores, free_memory, own_memory, parse_size
@@ -93,7 +93,11 @@ def train(vocabulary: Path, pairs: Path, config: TrainConfig, run: RunConfig, pr
         for number in range(1, config.passes + 1):
             stream = watch.passing(shards.stream(solver.order(number, len(shards)), threads), task)
             began = time.perf_counter()
-            loss = solver.run(number, stream)
+            try:
+                loss = solver.run(number, stream)
+            except DivergedError as error:
+                names = ", ".join(repr(trained.words[word_id].as_py()) for word_id in error.word_ids)
+                raise DivergedError(f"{error} The word is {names}.", error.word_ids) from error
             record = watch.record(solver, number, loss, time.perf_counter() - began)
             trained.passes.append(record)
             progress.event(solver.name, **record)

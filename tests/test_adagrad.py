@@ -167,7 +167,8 @@ def test_a_huge_learning_rate_diverges_and_says_so(tmp_path: Path, rate: float, 
         trained(tmp_path / "run", learning_rate=rate, epochs=epochs)
     message = str(error.value)
     assert message.startswith("errors must be finite; got NaN or infinity for word_id ")
-    assert message.endswith(f" (epoch 1). Lower --learning-rate (now {rate}).")
+    assert f" (epoch 1). Lower --learning-rate (now {rate}). The word is 'w" in message
+    assert [f"'w{word_id}'" in message for word_id in error.value.word_ids] == [True, True]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

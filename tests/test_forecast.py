@@ -69,14 +69,14 @@ def _words(table: WordTable) -> list[bytes]:
 
 @pytest.mark.parametrize("window", [2, 10])
 @pytest.mark.parametrize("share", [10, 3])
-def test_cells_are_forecast_within_a_factor_of_two(zipf: list[bytes], window: int, share: int, monkeypatch) -> None:
+def test_cells_are_forecast_within_a_quarter(zipf: list[bytes], window: int, share: int, monkeypatch) -> None:
     monkeypatch.setattr("simglove_spark.text_rows.SPANS_PER_BLOCK", 2000)
     monkeypatch.setattr("simglove_spark.pair_counter.SPANS_PER_BLOCK", 2000)
     table = table_of(zipf)
     sample = clean(pa.array(zipf[: len(zipf) // share]), False)[0]
     told = forecast_counting(sample, table, 200_000, PairsConfig(window_size=window), 2, 5 << 20)
     truth = true_cells(zipf, table, window)
-    assert truth / 2 < number_in(told.sentence, "give about") < truth * 2
+    assert truth / 1.25 < number_in(told.sentence, "give about") < truth * 1.25  # in proportion: 1.28 to 1.81
     assert told.memory == 5 << 20
     per_cell = forecast.BYTES_PER_CELL_ON_DISK + forecast.BYTES_PER_CELL_SHUFFLED
     assert told.disk == pytest.approx(per_cell * number_in(told.sentence, "give about"), rel=1e-6, abs=9)

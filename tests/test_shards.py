@@ -249,14 +249,22 @@ def test_counts_below_one_are_refused(tmp_path: Path, count: int) -> None:
     assert refused(folder, 1) == f"counts must be at least 1; got {count} ({path}). {AGAIN}"
 
 
-def test_rows_of_another_shard_and_unsorted_rows_are_refused(tmp_path: Path) -> None:
-    folder = write(tmp_path)
-    path = replaced(folder, 1, [(own_word(2), 0, 4)])
-    assert refused(folder, 1) == f"rows must be sorted words of shard 1; got others ({path}). {AGAIN}"
-    other = write(tmp_path / "again")
+OTHER_CELLS = "cells must be those of shard 1, sorted, each once and none of a word with itself; got others ("
+
+
+def test_cells_that_no_pair_table_has_are_refused(tmp_path: Path) -> None:
     first, second = own_word(1), own_word(1, own_word(1) + 1)
-    path = replaced(other, 1, [(second, 0, 4), (first, 0, 4)])
-    assert refused(other, 1) == f"rows must be sorted words of shard 1; got others ({path}). {AGAIN}"
+    bad_cells = {
+        "of another shard": [(own_word(2), 0, 4)],
+        "words fall": [(second, 0, 4), (first, 0, 4)],
+        "contexts fall": [(second, 3, 4), (second, 0, 4)],
+        "twice": [(second, 0, 4), (second, 0, 4)],
+        "with itself": [(second, second, 4)],
+    }
+    for name, cells in bad_cells.items():
+        folder = write(tmp_path / name)
+        path = replaced(folder, 1, cells)
+        assert refused(folder, 1) == f"{OTHER_CELLS}{path}). {AGAIN}", name
 
 
 def test_a_shard_under_another_shards_name_is_refused(tmp_path: Path) -> None:
@@ -269,7 +277,7 @@ def test_a_shard_under_another_shards_name_is_refused(tmp_path: Path) -> None:
     files = [e for e in manifest.files if e.path == names["00000"]]
     files += [FileEntry(turned, e.rows, e.bytes, e.sha256) for e in manifest.files if e.path == names["00002"]]
     Manifest(**{**vars(manifest), "files": files}).save(folder)
-    assert refused(folder, 1).startswith("rows must be sorted words of shard 1; got others (")
+    assert refused(folder, 1).startswith(OTHER_CELLS)
 
 
 @pytest.mark.parametrize("name", ["part-0.parquet", "shard-x-y.parquet", "shard.parquet"])
