@@ -115,7 +115,10 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_
 
 
 def merged_tables(strings: list[bytes], vocabulary_size: int) -> Iterator[pa.Table]:
-    """Merge one shard's runs; yields its rows in order, about a million cells at a time and never half a word's row."""
+    """Merge one shard's runs; yields its rows in order, about a million cells at a time and never half a word's row.
+
+    A table is only good until the next one is asked for: both lie in the same arrays.
+    """
     data = np.frombuffer(b"".join(strings), np.uint8)
     ends = np.cumsum([len(string) for string in strings])
     positions = ends - [len(string) for string in strings]

@@ -65,10 +65,15 @@ def _matches(text: str) -> list[Path]:
     if not files:
         what = "a folder without files" if found else "nothing"
         raise InputError(f"--input must match files; got {what} ({text}). Check the path or the pattern.")
-    hidden = next((file for file in files if file.name.startswith(("_", "."))), None)
+    hidden = next((file for file in files if _is_hidden(file.name)), None)
     if hidden is not None:
         raise InputError(
             f"file names must not begin with '_' or '.', which Spark passes over; got {hidden.name!r} ({hidden}). Rename it."
+        )
+    colon = next((file for file in files if ":" in file.name), None)
+    if colon is not None:
+        raise InputError(
+            f"file names must not hold ':', which Spark cannot read; got {colon.name!r} ({colon}). Rename it."
         )
     return [file.absolute() for file in files]
 
@@ -78,8 +83,13 @@ def _files_below(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
+        if path.is_file() and not any(_is_hidden(part) for part in path.relative_to(folder).parts)
     ]
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether Spark passes over a file or folder of that name without a word."""
+    return name.startswith(("_", ".")) or name.endswith("._COPYING_")
 
 
 def _check_kind(path: Path, column: str | None) -> None:
@@ -130,7 +140,7 @@ def read_corpus(spark: "SparkSession", inputs: list[dict[str, Any]], column: str
     if column is None:
         return spark.read.text(paths).select(f.col("value").cast("binary").alias("text"))
     frame = spark.read.parquet(*paths)
-    chosen = f.col(f"`{column}`")
+    chosen = f.col("`" + column.replace("`", "``") + "`")
     if isinstance(frame.schema[column].dataType, ArrayType):
         return frame.select(chosen.alias("text"))
     return frame.select(chosen.cast("binary").alias("text"))

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simglove_spark.config import PairsConfig, TrainConfig
-from simglove_spark.errors import ResourceError
+from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_rows import clean, spans
 from simglove_spark.word_table import WordTable
 
-SAMPLE_BYTES = 4 << 20
+SAMPLE_BYTES, SAMPLE_ROWS = 4 << 20, 20_000
 BYTES_PER_CELL_ON_DISK = 2.5  # measured 2.1 on text8like with harmonic windows
 BYTES_PER_CELL_SHUFFLED = 7.0  # a cell is sent once by each task that met it, 3.5 bytes each time
 SAMPLE_MEMORY = 256 << 20
@@ -52,14 +52,24 @@ def sample_corpus(inputs: list[dict[str, Any]], column: str | None, lowercase: b
     path = next((entry["path"] for entry in inputs if entry["bytes"]), None)
     if path is None:
         return None
-    if column is None:
-        with pa.input_stream(path, compression=_COMPRESSION.get(Path(path).suffix)) as stream:
-            rows = pa.array(stream.read(SAMPLE_BYTES).splitlines(), pa.binary())
-    else:
-        with pq.ParquetFile(path) as file:
-            batch = next(file.iter_batches(batch_size=20_000, columns=[column]), None)
-        rows = pa.array([], pa.binary()) if batch is None else batch.column(0)
+    try:
+        rows = _sample_text(path) if column is None else _sample_column(path, column)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"input must be readable to the end; got {error} ({path}). Replace the broken file."
+        ) from error
     return clean(rows, lowercase)[0]
+
+
+def _sample_text(path: str) -> pa.Array:
+    with pa.input_stream(path, compression=_COMPRESSION.get(Path(path).suffix)) as stream:
+        return pa.array(stream.read(SAMPLE_BYTES).splitlines(), pa.binary())
+
+
+def _sample_column(path: str, column: str) -> pa.Array:
+    with pq.ParquetFile(path) as file:
+        batch = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=[column]), None)
+    return pa.array([], pa.binary()) if batch is None else batch.column(0)
 
 
 def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:

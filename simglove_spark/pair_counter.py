@@ -56,7 +56,9 @@ class PairCounter:
         self.table, self.weights, self.num_shards = table, weights, num_shards
         self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
-        self.most_slots = _power_of_two((memory - 2 * self.triangle.nbytes) / BYTES_PER_SLOT)
+        room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
+        wanted = _power_of_two((memory - 2 * self.triangle.nbytes) / BYTES_PER_SLOT)
+        self.most_slots = max(room_for_a_window, wanted)
         self.ids = np.empty(weights.size + SPANS_PER_BLOCK, np.int32)
         self.used = self.words = 0
         self._begin(min(FIRST_SLOTS, self.most_slots))
