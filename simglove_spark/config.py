@@ -110,7 +110,7 @@ class TrainConfig:
     solver: Solver = "rows"
     """rows: solve one word's vector at a time (fast, the same bytes for any number of threads); adagrad: as published."""
 
-    sweeps: Whole = 8
+    sweeps: Whole = 6
     """Passes of the row solver over all cells."""
 
     epochs: Whole = 15
