@@ -5,6 +5,7 @@ import json
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,12 +35,16 @@ def sample(root: psutil.Process, peaks: dict[str, int]) -> None:
 def measure(command: list[str], output: Path) -> dict:
     shutil.rmtree(output, ignore_errors=True)
     began, peaks = time.perf_counter(), {}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True) as child,
+    ):
         root = psutil.Process(child.pid)
         while child.poll() is None:
             sample(root, peaks)
             time.sleep(0.1)
-        errors = child.stderr.read() if child.stderr else ""
+        log.seek(0)
+        errors = log.read()
     if child.returncode != 0:
         raise SystemExit(f"exit code {child.returncode}: {errors[-2000:]}")
     stages = json.loads((output / "run.json").read_text())["stages"]

@@ -54,10 +54,6 @@ class AdagradSolver:
         self.squares = np.ones(size, np.float32)
         self._mixed: dict[int, Cells] = {}
 
-    def order(self, number: int, num_shards: int) -> list[int]:
-        """Order of the shards in an epoch."""
-        return np.random.default_rng([self.config.seed, 1, number]).permutation(num_shards).tolist()
-
     def run(self, number: int, shards: Iterable[tuple[int, Shard]]) -> float:
         """Make one epoch.
 

@@ -3,9 +3,11 @@
 Options come from the command line, then from ``--config FILE.yaml``, then from ``--preset``, then from the dataclasses.
 """
 
+import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +21,7 @@ from rich.console import Console
 
 from simglove_spark import commands_ask, commands_demo, commands_road
 from simglove_spark.config import PRESETS
-from simglove_spark.errors import ConfigError, StoppedError, explain
+from simglove_spark.errors import ConfigError, explain
 
 app = App(
     name="simglove",
@@ -37,6 +39,7 @@ for _module in (commands_demo, commands_road, commands_ask):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code (see `simglove_spark.errors`)."""
     signal.signal(signal.SIGTERM, _stop)
+    logging.getLogger().addHandler(logging.NullHandler())  # py4j logs tracebacks of what we tell in a line
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app.config = _sources(arguments)
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, message = (2, f"{error} Try --help.") if isinstance(error, CycloptsError) else explain(error)
         print(f"simglove: {message}", file=sys.stderr)
         if os.environ.get("SIMGLOVE_TRACEBACK"):
-            raise
+            traceback.print_exception(error)
         return code
 
 
@@ -60,7 +63,8 @@ def entry() -> NoReturn:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise StoppedError("stopped by SIGTERM; finished stages are kept, and the same command goes on from there.")
+    # a KeyboardInterrupt, as of Ctrl-C: py4j lets only that pass through a call into the JVM
+    raise KeyboardInterrupt("stopped by SIGTERM; finished stages are kept, and the same command goes on from there.")
 
 
 def _sources(arguments: list[str]) -> list[Dict]:
@@ -91,7 +95,9 @@ def _load_yaml(path: Path) -> dict[str, Any]:
     try:
         options = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"--config must be a YAML file; got {' '.join(str(error).split())} ({path}).") from error
+        raise ConfigError(
+            f"--config must be a YAML file; got {' '.join(str(error).split())} ({path}). Mend it."
+        ) from error
     if options is None:
         return {}
     if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from simglove_spark.config import Whole
 from simglove_spark.errors import ConfigError
 from simglove_spark.evaluate import AnalogyResult, SimilarityResult, analogies, similarity
 from simglove_spark.export import FORMATS
@@ -14,7 +16,7 @@ from simglove_spark.output import local_path
 from simglove_spark.vectors import Vectors
 
 VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
-TopN = Annotated[int, Parameter(help="How many words to show.")]
+TopN = Annotated[Whole, Parameter(help="How many words to show.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 Files = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
 ExportFormat = Literal["word2vec-text", "word2vec-binary", "glove-text"]
@@ -118,10 +120,10 @@ def _show(found: dict[str, list[tuple[str, float]]], measure: str, as_json: bool
         return
     table = Table()
     for word in found:
-        table.add_column(plain_text(word))
+        table.add_column(Text(plain_text(word)))
         table.add_column(measure, justify="right")
     for cells in zip(*found.values(), strict=True):
-        table.add_row(*(text for word, score in cells for text in (plain_text(word), f"{score:.3f}")))
+        table.add_row(*(Text(text) for word, score in cells for text in (plain_text(word), f"{score:.3f}")))
     _console().print(table)
 
 
@@ -138,7 +140,7 @@ def _add_rows(table: Table, result: SimilarityResult | AnalogyResult) -> str:
 
 def _add_row(table: Table, file: str, part: str, result: Any) -> None:
     score = "-" if result.score is None else f"{result.score:.3f}"
-    table.add_row(plain_text(file), plain_text(part), score, f"{result.found:,}", f"{result.total:,}")
+    table.add_row(Text(plain_text(file)), Text(plain_text(part)), score, f"{result.found:,}", f"{result.total:,}")
 
 
 def _setting(vectors: Vectors) -> dict[str, Any]:
@@ -156,8 +158,8 @@ def _print_json(value: Any) -> None:
 
 
 def plain_text(text: str) -> str:
-    """A word as a table cell: what could move the cursor or be taken for markup is made visible."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text).replace("[", "\\[")
+    """A word without what could move the cursor; show it as rich's Text, which has no markup."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _console() -> Console:

@@ -7,6 +7,7 @@ import numpy as np
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from simglove_spark.commands_ask import plain_text
 from simglove_spark.commands_road import resolved
@@ -15,7 +16,6 @@ from simglove_spark.docstrings import write_docstrings
 from simglove_spark.memory import cores
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
-from simglove_spark.run import Road, walk
 from simglove_spark.vectors import Vectors
 
 TELLING_WORDS = ("array", "thread", "exception", "socket", "monday")
@@ -30,6 +30,8 @@ def demo(
     spark: SparkConfig = SparkConfig(),
 ) -> None:
     """The whole road on real text: the docstrings of this Python's packages. Counts, trains, and shows what came out."""
+    from simglove_spark.run import Road, walk  # brings numba, which other commands do without
+
     folder = local_path(output)
     vocabulary, pairs, training = VocabularyConfig(), PairsConfig(), TrainConfig(held_out=HELD_OUT)
     progress = make_progress()
@@ -71,7 +73,7 @@ def _show_losses(console: Console, vectors: Vectors) -> None:
 def _show_words(console: Console, title: str, found: dict[str, list[tuple[str, float]]]) -> None:
     table = Table("word", "nearest first", title=title, title_justify="left")
     for word, rows in found.items():
-        table.add_row(word, ", ".join(f"{plain_text(other)} {score:.2f}" for other, score in rows))
+        table.add_row(word, Text(", ".join(f"{plain_text(other)} {score:.2f}" for other, score in rows)))
     console.print(table)
 
 
@@ -81,7 +83,8 @@ def _show_norms(console: Console, vectors: Vectors) -> None:
     title = f"|v| means importance (of the {len(frequent):,} most frequent words)"
     table = Table("norms", "words", title=title, title_justify="left")
     for name, ids in (("smallest", order[:12]), ("largest", order[::-1][:12])):
-        table.add_row(name, ", ".join(f"{plain_text(vectors.words[i])} {vectors.norms[i]:.2f}" for i in ids.tolist()))
+        shown = (f"{plain_text(vectors.words[i])} {vectors.norms[i]:.2f}" for i in ids.tolist())
+        table.add_row(name, Text(", ".join(shown)))
     console.print(table)
 
 

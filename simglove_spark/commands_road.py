@@ -18,7 +18,7 @@ from simglove_spark.config import (
 from simglove_spark.java import java_home
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
-from simglove_spark.run import Road, save_config, walk
+from simglove_spark.saved_config import save_config
 
 Output = Annotated[str, Parameter(help="Folder to write into.")]
 
@@ -40,6 +40,8 @@ def run(
     already are not run again.
     """
     del file
+    from simglove_spark.run import Road, walk  # brings numba, which other commands do without
+
     folder = local_path(output)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
     walk(folder, road, "run", resolved(corpus, vocabulary, pairs, training, resources, spark))

@@ -7,12 +7,13 @@ in its manifest; those in `RunConfig` and `SparkConfig` do not.
 
 import math
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from simglove_spark.errors import ConfigError
+from simglove_spark.memory import parse_size
 
 DistanceWeighting = Literal["flat", "harmonic"]
 Solver = Literal["rows", "adagrad"]
@@ -196,6 +197,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         ok = self.threads is None or 1 <= self.threads <= 4096
         _require(ok, "threads", "lie between 1 and 4096", self.threads, "Leave it out to use all cores.")
+        _check_size(self.memory, "memory")
 
 
 @Parameter(name="*")
@@ -206,14 +208,18 @@ class SparkConfig:
     master: Annotated[str | None, Parameter(show_default=False)] = None
     """Spark master. By default what spark-submit says, else local[*,4] on this machine."""
 
-    worker_memory: str = "1g"
-    """Memory of each Python worker's tables while pairs are counted."""
+    worker_memory: str = "auto"
+    """Memory of each Python worker's tables while counting. auto: 1g, or less where this machine has less for each core."""
 
     driver_memory: str = "auto"
     """Heap of the local Spark; a line of text needs about 20 times its size. auto: 4g, or a quarter of the machine's memory."""
 
     spark_conf: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Further Spark settings, key=value; they win over ours."""
+
+    def __post_init__(self) -> None:
+        _check_size(self.worker_memory, "worker-memory")
+        _check_size(self.driver_memory, "driver-memory")
 
 
 @Parameter(name="*")
@@ -225,14 +231,13 @@ class FileConfig:
     """YAML file with options, named as on the command line; those given by hand win."""
 
 
+def _check_size(text: str, flag: str) -> None:
+    if text != "auto":
+        parse_size(text, flag)
+
+
 def content_config(*configs: Any) -> dict[str, Any]:
     """Options that decide a table's content, as they stand in its manifest; `input` is recorded apart, with sizes."""
     merged = {key: value for config in configs for key, value in asdict(config).items()}
     merged.pop("input", None)
     return merged
-
-
-def preset_options(preset: Preset, *kinds: type) -> dict[str, Any]:
-    """Options of a preset that belong to the given dataclasses."""
-    names = {entry.name for kind in kinds for entry in fields(kind)}
-    return {key: value for key, value in PRESETS[preset].items() if key in names}

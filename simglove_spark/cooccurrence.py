@@ -16,14 +16,13 @@ from simglove_spark.config import PairsConfig
 from simglove_spark.kernels import runs
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
-from simglove_spark.table_files import REPORT_DDL, by_shard, counter, report_batch, write_file
+from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
 from simglove_spark.text_rows import clean, spans
 from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-COUNTER_SHARD = -1
 CELLS_PER_GROUP = 1 << 20
 WORDS_PER_SHARD = 1 << 21
 LEAST_SHARDS = 4

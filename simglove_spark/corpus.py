@@ -99,6 +99,8 @@ def _check_kind(path: Path, column: str | None) -> None:
     except OSError as error:
         raise InputError(f"input must be readable; got {error.strerror} ({path}). Check its permissions.") from error
     kind, suffixes = next((known for magic, known in _MAGIC.items() if head.startswith(magic)), ("text", ()))
+    if head.isascii() and head.decode("ascii").isprintable() and not head.startswith((b"BZh91AY&", b"PAR1")):
+        kind, suffixes = "text", ()  # a text may begin with ORC, PK or BZh
     if column is not None:
         if kind != "Parquet":
             raise InputError(
@@ -135,17 +137,18 @@ def read_corpus(spark: "SparkSession", inputs: list[dict[str, Any]], column: str
     from pyspark.sql import functions as f
     from pyspark.sql.types import ArrayType
 
-    paths = [entry["path"] if "://" in entry["path"] else f"file://{entry['path']}" for entry in inputs]
-    paths = [_without_pattern(path) for path in paths]
+    paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in inputs]
+    # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
+    reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
     if column is None:
-        return spark.read.text(paths).select(f.col("value").cast("binary").alias("text"))
-    frame = spark.read.parquet(*paths)
+        return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
+    frame = reader.parquet(*paths)
     chosen = f.col("`" + column.replace("`", "``") + "`")
     if isinstance(frame.schema[column].dataType, ArrayType):
         return frame.select(chosen.alias("text"))
     return frame.select(chosen.cast("binary").alias("text"))
 
 
-def _without_pattern(path: str) -> str:
-    """Escape what Spark would take for a pattern: a listed file is named to the letter."""
-    return "".join("\\" + char if char in "*?[]{}\\" else char for char in path)
+def _file_uri(path: str) -> str:
+    """URI of a listed file; what Spark would take for a pattern is escaped, since the file is named to the letter."""
+    return "file://" + "".join("\\" + char if char in "*?[]{}\\" else char for char in path)

@@ -15,12 +15,11 @@ from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkCon
 from simglove_spark.corpus import list_inputs, read_corpus
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
-from simglove_spark.memory import parse_size
 from simglove_spark.output import building, is_complete
 from simglove_spark.pair_counter import unit_of
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, WORD_COUNTS
-from simglove_spark.session import driver_heap, local_slots, start_session, watched
+from simglove_spark.session import WORKER_BASE, driver_heap, local_slots, start_session, watched, worker_memory
 from simglove_spark.table_files import commit
 from simglove_spark.word_table import shared_word_table
 
@@ -46,7 +45,7 @@ class Context:
     @property
     def worker_memory(self) -> int:
         """Bytes of a Python worker's tables."""
-        return parse_size(self.spark.worker_memory, "worker-memory")
+        return worker_memory(self.spark)
 
 
 def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, context: Context) -> Manifest:
@@ -56,6 +55,15 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     -------
     Manifest
         Of the vocabulary.
+
+    Raises
+    ------
+    ConfigError
+        When something else is at ``output``.
+    InputError
+        When the corpus is missing, empty, broken or not UTF-8, or no word is left.
+    ResourceError
+        When memory or disk cannot suffice.
     """
     inputs = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
@@ -111,7 +119,9 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
     files, total_words, counters = commit(staging, report)
     _check_bytes(corpus, counters, context.progress)
     if total_words == 0:
-        raise InputError(f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}).")
+        raise InputError(
+            f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}). Check --input."
+        )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
     return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, details=details)
@@ -136,7 +146,11 @@ def count_pairs(
     Raises
     ------
     ConfigError
-        When ``lowercase`` is not what the vocabulary was counted with.
+        When ``lowercase`` is not what the vocabulary was counted with, or something else is at ``output``.
+    InputError
+        When the vocabulary is of another corpus, or the corpus is missing, empty or broken.
+    ResourceError
+        When memory or disk cannot suffice.
     """
     inputs = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
@@ -144,6 +158,11 @@ def count_pairs(
         raise ConfigError(
             f"--lowercase must be as the vocabulary was counted; got {corpus.lowercase} ({vocabulary_folder}). "
             "Give the same option to both stages."
+        )
+    if words.inputs != inputs or words.config.get("column") != corpus.column:
+        raise InputError(
+            f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
+            f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
         )
     if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
@@ -153,6 +172,11 @@ def count_pairs(
     with building(output, context.run.overwrite) as staging:
         _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
     return Manifest.load(output, "pairs")
+
+
+def _names(inputs: list[dict[str, Any]]) -> str:
+    more = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
+    return f"{inputs[0]['path']}{more}" if inputs else "nothing"
 
 
 def _tell_forecast(
@@ -174,7 +198,7 @@ def _tell_forecast(
 def _slots_and_memory(context: Context) -> tuple[int, int]:
     """Workers that run at once (one where a cluster decides), and bytes for them and Spark's JVM together."""
     slots = local_slots(context.spark) or 1
-    return slots, slots * (context.worker_memory + forecast.WORKER_BASE) + driver_heap(context.spark)
+    return slots, slots * (context.worker_memory + WORKER_BASE) + driver_heap(context.spark)
 
 
 def _count_pairs(

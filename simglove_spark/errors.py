@@ -65,7 +65,8 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, SimgloveError):
         return error.exit_code, str(error)
     if isinstance(error, KeyboardInterrupt):
-        return StoppedError.exit_code, "stopped; finished stages are kept, and the same command goes on from there."
+        what = str(error) or "stopped; finished stages are kept, and the same command goes on from there."
+        return StoppedError.exit_code, what
     if isinstance(error, MemoryError):
         what = str(error) or "an allocation that failed"
         return ResourceError.exit_code, f"memory must suffice; got {what}. Lower --memory, --dim or --max-vocab."

@@ -28,7 +28,6 @@ SESSION_SECONDS = 10.0
 WORDS_BYTES_PER_SECOND = 20e6  # of one worker
 WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
-WORKER_BASE = 200 << 20  # Python with numpy, pyarrow and numba
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
 FLOPS_PER_SECOND = 12e9  # of one core in the row solver, on the slow side
 

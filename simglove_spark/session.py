@@ -1,7 +1,10 @@
 """The Spark session: the only place where one is made, configured, watched, and where its errors are put into our words."""
 
+import atexit
 import os
 import re
+import shlex
+import shutil
 import sys
 import tempfile
 import threading
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 #: Every Spark setting of ours with its reason. spark-submit, spark-defaults.conf and --spark-conf win over them.
+#: Left at Spark's own value: files.maxPartitionBytes (a task counts into one table, so larger pieces mean fewer cells to
+#: shuffle), executor.pyspark.memory (an address-space limit, which mapped files and numba exceed without using memory).
 SETTINGS = {
     # rows are few and large (blocks travel): a batch ends at 4 MB of text, or 10,000 lines
     "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
@@ -47,6 +52,8 @@ LOCAL_SETTINGS = {
     # a small corpus needs few reduce tasks
     "spark.sql.shuffle.partitions": "8",
 }
+WORKER_BASE = 200 << 20  # a Python with numpy, pyarrow and numba, before any table
+LEAST_WORKER_MEMORY = 128 << 20
 _LOG4J = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -126,6 +133,17 @@ def driver_heap(config: SparkConfig) -> int:
     return parse_size(config.driver_memory, "driver-memory")
 
 
+def worker_memory(config: SparkConfig) -> int:
+    """Bytes of each Python worker's tables."""
+    if config.worker_memory != "auto":
+        return parse_size(config.worker_memory, "worker-memory")
+    slots = local_slots(config)
+    if slots is None:
+        return 1 << 30
+    share = (0.8 * total_memory() - driver_heap(config)) / slots - WORKER_BASE
+    return max(LEAST_WORKER_MEMORY, min(1 << 30, int(share)))
+
+
 def _parse(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
@@ -135,14 +153,26 @@ def _parse(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
     """What must be known before the JVM starts."""
-    folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
-    (folder / "log4j2.properties").write_text(_LOG4J)
-    memory = own.get("spark.driver.memory", f"{driver_heap(config) >> 20}m")
     # pyspark's own launcher turns Spark's bars on unless it is told here
-    options = ["--driver-memory", memory, "--conf", "spark.ui.showConsoleProgress=false"]
-    if "SPARK_CONF_DIR" not in os.environ and "spark.driver.extraJavaOptions" not in own:
-        options += ["--driver-java-options", f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"]
+    settings = {"spark.ui.showConsoleProgress": "false"}
+    if config.driver_memory != "auto" or not _names_driver_memory():
+        settings["spark.driver.memory"] = f"{driver_heap(config) >> 20}m"
+    if "SPARK_CONF_DIR" not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        (folder / "log4j2.properties").write_text(_LOG4J)
+        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
+    options = [f"--conf {shlex.quote(f'{key}={value}')}" for key, value in {**settings, **own}.items()]
     return " ".join([*options, "pyspark-shell"])
+
+
+def _names_driver_memory() -> bool:
+    """Whether the user's spark-defaults.conf sets the heap."""
+    try:
+        text = (Path(os.environ["SPARK_CONF_DIR"]) / "spark-defaults.conf").read_text()
+    except (KeyError, OSError):
+        return False
+    return any(line.split()[:1] == ["spark.driver.memory"] for line in text.splitlines())
 
 
 @contextmanager
@@ -189,15 +219,17 @@ def translated(error: Exception) -> SimgloveError:
         )
     if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
         return ResourceError(
-            "Spark's JVM must have enough heap; it ran out or died. Raise --driver-memory (about 20 times the longest line)."
+            "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest line."
         )
     if "MemoryError" in text or "crashed" in text:
-        return ResourceError("Python workers must have enough memory; one ran out or died. Lower --worker-memory.")
+        return ResourceError(
+            "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
+        )
     if any(
         name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
     ):
         return InputError(f"input must be readable to the end; got {_first_line(error)}. Replace the broken file.")
-    return SimgloveError(f"Spark job failed: {_first_line(error)}")
+    return SimgloveError(f"Spark job must succeed; got {_first_line(error)}. SIMGLOVE_TRACEBACK=1 shows where.")
 
 
 def _first_line(error: Exception) -> str:

@@ -15,15 +15,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simglove_spark.errors import ResourceError
 from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file
 
 #: What a task reports: a file (with the sum of its counts), or a counter (sha256 is null, total its value).
 REPORT = pa.schema(
     [("name", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64()), ("sha256", pa.string()), ("total", pa.int64())]
 )
+COUNTER_SHARD = -1  # rows of this shard carry counters, not a part of the table
 REPORT_DDL = "name string, rows long, bytes long, sha256 string, total long"
 
-# Ascending contexts suit deltas; word_id and count repeat, so dictionaries suit them (harmonic counts of text8like: 2.1 bytes
+# Ascending contexts suit deltas; word_id and count repeat, so dictionaries suit them (harmonic counts of 17 M words: 2.1 bytes
 # a cell against 2.8 with delta-coded counts). A dictionary that grows over the limit is given up by the writer.
 _PAIRS_OPTIONS = {
     "use_dictionary": ["word_id", "count"],
@@ -113,9 +115,16 @@ def commit(folder: Path, report: list[Any]) -> tuple[list[FileEntry], int, dict[
         if not row["sha256"]:
             counters[row["name"]] = counters.get(row["name"], 0) + row["total"]
     kept = {entry.path for entry in files}
-    for path in folder.iterdir():
+    for path in list(folder.iterdir()):
         if path.name not in kept and path.name != FILE_NAME:
-            path.unlink()
+            path.unlink(missing_ok=True)  # a copy of a task may rename it at this moment
+    for entry in files:
+        path = folder / entry.path
+        if not path.is_file() or path.stat().st_size != entry.bytes:
+            raise ResourceError(
+                f"output must be a folder that driver and workers share; got no {entry.path} of {entry.bytes:,} bytes "
+                f"({folder}). Give an --output on a shared file system."
+            )
     return files, sum(row["total"] for row in report if row["sha256"]), counters
 
 

@@ -42,7 +42,14 @@ class Trained:
     passes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def train(vocabulary: Path, pairs: Path, config: TrainConfig, run: RunConfig, progress: Progress) -> Trained:
+def train(
+    vocabulary: Path,
+    pairs: Path,
+    config: TrainConfig,
+    run: RunConfig,
+    progress: Progress,
+    output: Path | None = None,
+) -> Trained:
     """Learn vectors whose inner product is the pmi of two words.
 
     Parameters
@@ -52,6 +59,8 @@ def train(vocabulary: Path, pairs: Path, config: TrainConfig, run: RunConfig, pr
     config : TrainConfig
     run : RunConfig
     progress : Progress
+    output : Path, optional
+        Where the vectors will go, to check first that there is room.
 
     Raises
     ------
@@ -60,7 +69,7 @@ def train(vocabulary: Path, pairs: Path, config: TrainConfig, run: RunConfig, pr
     ConfigError
         When the preset contradicts how the pairs were counted.
     ResourceError
-        When the vectors do not fit into the memory.
+        When the vectors do not fit into the memory or onto the disk.
     DivergedError
         When a NaN or an infinite value turns up.
     """
@@ -71,27 +80,21 @@ def train(vocabulary: Path, pairs: Path, config: TrainConfig, run: RunConfig, pr
     memory = int(SHARE_OF_FREE_MEMORY * free_memory()) if run.memory == "auto" else parse_size(run.memory, "memory")
     expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory)
     progress.note(expected.sentence)
-    keep = expected.fits
-    weighing = Weighing(
-        np.log(counts),
-        manifest.details["total_pairs"],
-        manifest.details["total_words"],
-        manifest.details["unit"],
-        config.x_max,
-        config.alpha,
-    )
-    shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, keep)
+    if output is not None:
+        forecast.refuse_what_cannot_fit(expected, output, local=False)
+    shards = _open_shards(pairs, manifest, counts, config, keep=expected.fits)
     solver: RowSolver | AdagradSolver
     if config.solver == "rows":
         solver = RowSolver(counts, config, threads)
     else:
-        solver = AdagradSolver(counts, config, threads, group=len(shards) if keep else threads, keep=keep)
+        group = len(shards) if expected.fits else threads
+        solver = AdagradSolver(counts, config, threads, group, keep=expected.fits)
     parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), manifest.as_parent()]
     trained = Trained(table["word"].combine_chunks(), counts, solver.vectors, parents)
     watch = _Watch(shards, threads, config, progress)
     with progress.task("train", total=config.passes * manifest.rows, unit="cells") as task:
         for number in range(1, config.passes + 1):
-            stream = watch.passing(shards.stream(solver.order(number, len(shards)), threads), task)
+            stream = watch.passing(shards.stream(order_of_shards(config.seed, number, len(shards)), threads), task)
             began = time.perf_counter()
             try:
                 loss = solver.run(number, stream)
@@ -102,6 +105,25 @@ def train(vocabulary: Path, pairs: Path, config: TrainConfig, run: RunConfig, pr
             trained.passes.append(record)
             progress.event(solver.name, **record)
     return trained
+
+
+def _open_shards(
+    pairs: Path, manifest: Manifest, counts: NDArray[np.int64], config: TrainConfig, keep: bool
+) -> PairShards:
+    weighing = Weighing(
+        np.log(counts),
+        manifest.details["total_pairs"],
+        manifest.details["total_words"],
+        manifest.details["unit"],
+        config.x_max,
+        config.alpha,
+    )
+    return PairShards(pairs, weighing, counts.size, config.held_out, config.seed, keep)
+
+
+def order_of_shards(seed: int, number: int, num_shards: int) -> list[int]:
+    """Order of the shards in a pass."""
+    return np.random.default_rng([seed, 1, number]).permutation(num_shards).tolist()
 
 
 class _Watch:
@@ -146,7 +168,7 @@ class _Watch:
         weight = sum(float(part.weights.sum(dtype=np.float64)) for part in parts)
         if weight == 0:
             return {}
-        baseline = sum(float(np.dot(part.weights.astype(np.float64), part.pmis**2)) for part in parts)
+        baseline = sum(float((part.weights.astype(np.float64) * part.pmis**2).sum()) for part in parts)
         with ThreadPoolExecutor(self.threads) as pool:
             losses = pool.map(
                 lambda part: loss_of_rows(part.words, part.bounds, part.contexts, part.weights, part.pmis, vectors),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from simglove_spark.config import RunConfig, TrainConfig, content_config
 from simglove_spark.manifest import Manifest
-from simglove_spark.output import is_complete
+from simglove_spark.output import check_writable, is_complete
 from simglove_spark.progress import Progress
 from simglove_spark.vectors import Vectors
 
@@ -30,7 +30,8 @@ def train_vectors(
         return Manifest.load(output, "vectors")
     from simglove_spark.trainer import train  # numba is only needed now
 
-    trained = train(vocabulary, pairs, config, run, progress)
+    check_writable(output)  # before the work, not after it
+    trained = train(vocabulary, pairs, config, run, progress, output)
     vectors = Vectors(trained.words.to_pylist(), trained.vectors, trained.counts)
     timeless = [{k: v for k, v in r.items() if k not in TIMED} for r in trained.passes]
     return vectors.save(

@@ -14,6 +14,7 @@ from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
 from simglove_spark.table_files import (
+    COUNTER_SHARD,
     REPORT_DDL,
     by_shard,
     commit,
@@ -29,7 +30,6 @@ from simglove_spark.word_counter import WordCounter
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-COUNTER_SHARD = -1  # rows of this shard carry counters, a name in place of the word
 ROWS_PER_GROUP = 1 << 20
 
 

@@ -19,7 +19,7 @@ import pytest
 import tables
 import yaml
 
-from simglove_spark import cli, config, counting, errors, java, training
+from simglove_spark import cli, config, counting, errors, java, saved_config, training
 from simglove_spark.export import FORMATS
 from simglove_spark.manifest import Manifest
 from simglove_spark.vectors import Vectors
@@ -207,7 +207,8 @@ USAGE = [
     ),
     (["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--dim", "0"], "--dim must be at least 1; got 0."),
     (["run", "--output", "o"], "--input"),
-    (["similar", "w", "--vectors", "v", "--topn", "many"], "unable to convert"),
+    (["similar", "w", "--vectors", "v", "--topn", "many"], "must be a whole number; got 'many'."),
+    (["similar", "w", "--vectors", "v", "--topn", "1.5"], "must be a whole number; got '1.5'."),
     (["train", "--vocabulary", "s3://a", "--pairs", "p", "--output", "o"], "folder must be a path"),
     (["similar", "--vectors", "v"], "words must be given; got none."),
     (["evaluate", "--vectors", "v"], "evaluate must be given a file; got none."),
@@ -475,8 +476,29 @@ def test_a_traceback_is_shown_when_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SIMGLOVE_TRACEBACK", "1")
-    with pytest.raises(errors.InputError):
-        cli.main(["similar", "a", "--vectors", str(tmp_path / "no")])
+    assert cli.main(["similar", "a", "--vectors", str(tmp_path / "no")]) == 3
+    shown = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in shown
+    assert "InputError" in shown
+
+
+def test_words_that_look_like_markup_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["a", "\\[/x]", "[bold]", "\\[bold]"]
+    Vectors(words, np.eye(4, dtype=np.float32) + 0.1).save(tmp_path / "v")
+    assert cli.main(["similar", "a", "[bold]", "--vectors", str(tmp_path / "v")]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words[1:])
+
+
+def test_a_file_that_people_wrote_is_never_replaced_by_a_saved_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.yaml"
+    path.write_text("# mine\ndim: 4\n")
+    saved_config.save_config(path, {"dim": 5})
+    assert path.read_text() == "# mine\ndim: 4\n"
+    ours = tmp_path / "ours.yaml"
+    saved_config.save_config(ours, {"dim": 5})
+    saved_config.save_config(ours, {"dim": 6})
+    assert "dim: 6" in ours.read_text()
 
 
 def train_arguments(road: Path, output: Path, *more: str) -> list[str]:

@@ -143,17 +143,23 @@ def test_options_are_frozen_and_named_once() -> None:
         TrainConfig().dim = 3  # type: ignore[misc]
 
 
+def preset_options(preset: str, kind: type) -> dict[str, Any]:
+    """Options of a preset that belong to a dataclass."""
+    names = {entry.name for entry in fields(kind)}
+    return {key: value for key, value in config.PRESETS[preset].items() if key in names}
+
+
 def test_presets_hold_possible_options_only() -> None:
     assert set(config.PRESETS) == set(get_args(config.Preset))
     names = {entry.name for kind in (VocabularyConfig, PairsConfig, TrainConfig) for entry in fields(kind)}
     for preset, options in config.PRESETS.items():
         assert set(options) <= names
         assert options == {
-            **config.preset_options(preset, PairsConfig),
-            **config.preset_options(preset, TrainConfig),
+            **preset_options(preset, PairsConfig),
+            **preset_options(preset, TrainConfig),
         }
-        TrainConfig(**{**config.preset_options(preset, TrainConfig), "preset": preset})
-    assert TrainConfig(**config.preset_options("simpler-glove", TrainConfig)).passes == TrainConfig().epochs == 15
+        TrainConfig(**{**preset_options(preset, TrainConfig), "preset": preset})
+    assert TrainConfig(**preset_options("simpler-glove", TrainConfig)).passes == TrainConfig().epochs == 15
 
 
 def test_the_published_defaults() -> None:

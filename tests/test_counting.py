@@ -412,13 +412,14 @@ def test_rows_that_are_not_utf8_are_replaced_as_python_does(tmp_path: Path) -> N
         assert Manifest.load(output / table, table).details["counters"]["bad_rows"] == 2
 
 
-def test_bad_bytes_stop_the_pairs_too_and_leave_the_words(done: Any, built: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.undo()
-    path = tmp_path / "other.txt"
+def test_bad_bytes_stop_the_pairs_too_and_leave_the_words(tmp_path: Path) -> None:
+    path, output = tmp_path / "bad.txt", tmp_path / "run"
     path.write_bytes(b"a1 b2 \xff")
+    vocabulary = counting.count_words(corpus_of(path, on_bad_bytes="replace"), KEEP_ALL, output, context())
     with pytest.raises(InputError, match="got 1 that are not"):
-        counting.count_pairs(corpus_of(path), WINDOW, built / "vocabulary", tmp_path / "run" / "pairs", context())
-    assert nothing_left(tmp_path / "run")
+        counting.count_pairs(corpus_of(path), WINDOW, output / "vocabulary", output / "pairs", context())
+    assert Manifest.load(output / "vocabulary", "vocabulary") == vocabulary
+    assert sorted(entry.name for entry in output.iterdir()) == ["vocabulary", "word_counts"]
 
 
 def test_nothing_left_after_min_count(done: tuple[CorpusConfig, Path], tmp_path: Path) -> None:
@@ -515,3 +516,12 @@ def test_a_failed_stage_leaves_an_older_table_whole(built: Path, tmp_path: Path)
     with pytest.raises(InputError):
         counting.count_words(corpus_of(path), KEEP_ALL, output, context(overwrite=True))
     assert all_files(output) == before
+
+
+def test_a_vocabulary_of_another_corpus_is_refused(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_bytes(b"a b a b\n")
+    with pytest.raises(InputError, match="vocabulary must be counted from the same input, unchanged since; got one of"):
+        counting.count_pairs(
+            corpus_of(tmp_path / "other.txt"), WINDOW, built / "vocabulary", tmp_path / "pairs", context()
+        )
+    assert nothing_left(tmp_path / "pairs")

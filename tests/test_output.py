@@ -277,3 +277,41 @@ def test_row_groups_gather_small_tables() -> None:
 
 def test_the_name_of_the_manifest_is_the_one_that_is_looked_for() -> None:
     assert output.manifest.FILE_NAME == "_manifest.json"
+
+
+@pytest.mark.parametrize("when", ["before the new table stands", "after"])
+def test_a_signal_during_the_switch_leaves_one_of_the_two_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    folder = tmp_path / "t"
+    build(folder, count=7)
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if ".building-" in self.name:
+            if when == "after":
+                rename(self, target)
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(folder, overwrite=True, count=8)
+    monkeypatch.undo()
+    assert count_in(folder) == (8 if when == "after" else 7)
+    assert names(tmp_path) == ["t"]
+
+
+def test_a_table_is_restored_after_a_kill_between_the_two_renames(tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    build(folder)
+    folder.rename(tmp_path / ".t.retired-0123456789ab")
+    assert complete(folder)
+    assert names(tmp_path) == ["t"]
+
+
+def test_files_that_the_driver_cannot_see_are_told(tmp_path: Path) -> None:
+    row = write_file(tmp_path, "words", WORD_COUNTS, [words(("a", 8))])
+    (tmp_path / row["name"]).unlink()
+    with pytest.raises(ResourceError, match="output must be a folder that driver and workers share"):
+        commit(tmp_path, [row])

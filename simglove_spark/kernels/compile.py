@@ -15,9 +15,15 @@ FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 def can_cache() -> bool:
     """Whether numba can keep compiled code: not inside a zip archive, and some cache folder can be written."""
     here = Path(__file__)
-    if ".zip" in str(here):
+    if any(parent.suffix == ".zip" and parent.is_file() for parent in here.parents):
         return False
-    folder = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else here.parent / "__pycache__"
+    # where numba looks: the folder it is told, else beside the source, else the user's cache
+    beside, user = here.parent / "__pycache__", Path.home() / ".cache" / "numba"
+    folders = [Path(numba.config.CACHE_DIR)] if numba.config.CACHE_DIR else [beside, user]
+    return any(_can_write(folder) for folder in folders)
+
+
+def _can_write(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -1,6 +1,6 @@
 """The row solver: with all other vectors held, the loss is quadratic in one; a few conjugate-gradient steps go to its minimum.
 
-For word i with cells j (DESIGN of the model in docs/model.md):
+For word i with cells j (docs/model.md):
 
     (sum_j f_ij c_j c_j^T + w0 a_i G' + lambda I) v_i = sum_j f_ij pmi_ij c_j + w0 a_i m0 s'
     G' = G - a_i v_i v_i^T,  s' = s - a_i v_i,  G = sum_j a_j c_j c_j^T,  s = sum_j a_j c_j

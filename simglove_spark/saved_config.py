@@ -1,0 +1,27 @@
+"""The resolved configuration beside an output: a YAML file that --config reads again."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SAVED_HEAD = "# resolved options, saved by simglove; can be given back with --config\n"
+
+
+def save_config(path: Path, options: dict[str, Any], **paths: str) -> None:
+    """Save resolved options as a file for --config, but for those not set and ``overwrite``, which is said each time."""
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in {**options, **paths}.items()}
+    plain.pop("overwrite", None)
+    kept = {key.replace("_", "-"): value for key, value in plain.items() if value is not None and value != []}
+    text = SAVED_HEAD + yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+    found = path.read_text(encoding="utf-8") if path.is_file() else None
+    if found != text and (found is None or found.startswith(SAVED_HEAD)):  # a file that people wrote is left alone
+        replace_text(path, text)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file so that no reader ever sees half of it."""
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
