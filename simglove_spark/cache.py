@@ -19,7 +19,7 @@ def cache_folder(name: str) -> Path:
     home = _cache_home()
     if home is not None and _is_writable(home / "simglove" / name):
         return home / "simglove" / name
-    folder = _temporary_home() / name
+    folder = temporary_home() / name
     if not _is_writable(folder):
         raise _refusal(folder, "one that cannot be written")
     return folder
@@ -44,8 +44,14 @@ def _is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _temporary_home() -> Path:
-    """Folder below the shared temporary folder, only if nobody else could have put a program into it."""
+def temporary_home() -> Path:
+    """Folder below the shared temporary folder, only if nobody else could have put anything into it.
+
+    Raises
+    ------
+    ResourceError
+        When it is somebody else's, or others can write it.
+    """
     home = Path(tempfile.gettempdir()) / f"simglove-{os.getuid()}"
     try:
         home.mkdir(mode=0o700, exist_ok=True)

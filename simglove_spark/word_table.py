@@ -1,6 +1,5 @@
 """The vocabulary as the workers look it up: three arrays, built once a machine and shared by memory map."""
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -11,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simglove_spark.cache import temporary_home
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest, checked_path
 
 ARRAYS = ("word_bytes", "word_offsets", "slots")
+LAYOUT = 1  # raise it with any change of the arrays or of the hash: an old copy must not be read
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,24 @@ def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
 def shared_word_table(folder: str, content_sha256: str) -> WordTable:
     """Table of a vocabulary folder, from a copy that all workers of this machine map into memory.
 
-    The copy is keyed by the vocabulary's checksum; whoever is first builds it aside and renames it into place.
+    The copy is keyed by the vocabulary's checksum and lies in a folder that only this user can write; whoever is first
+    checks the vocabulary's files, builds the copy aside and renames it into place.
 
     Raises
     ------
     InputError
         When the vocabulary's files are not those of its manifest.
     """
-    place = Path(tempfile.gettempdir()) / f"simglove-{os.getuid()}-{content_sha256[:32]}"
-    if not place.is_dir():
-        _build_copy(Path(folder), place)
+    place = temporary_home() / f"vocabulary-{LAYOUT}-{content_sha256[:32]}"
+    try:
+        return _mapped(place)
+    except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
+        shutil.rmtree(place, ignore_errors=True)
+    _build_copy(Path(folder), place)
+    return _mapped(place)
+
+
+def _mapped(place: Path) -> WordTable:
     return WordTable(*(np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in ARRAYS))
 
 

@@ -1,0 +1,73 @@
+"""The copy of a vocabulary that the workers of a machine share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tables
+
+from simglove_spark import word_table
+from simglove_spark.errors import InputError, ResourceError
+from simglove_spark.word_table import ARRAYS, WordTable, shared_word_table
+
+
+@pytest.fixture
+def vocabulary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    shared_word_table.cache_clear()
+    manifest = tables.write_vocabulary(tmp_path / "vocabulary", {"the": 9, "é": 5, "word": 3})
+    return str(tmp_path / "vocabulary"), manifest.content_sha256
+
+
+def loaded(vocabulary: tuple[str, str]) -> WordTable:
+    shared_word_table.cache_clear()
+    return shared_word_table(*vocabulary)
+
+
+def words_of(table: WordTable) -> list[str]:
+    data, offsets = table.word_bytes.tobytes(), table.word_offsets
+    return [data[offsets[i] : offsets[i + 1]].decode() for i in range(table.size)]
+
+
+def copies(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "tmp").glob("simglove-*/vocabulary-*"))
+
+
+def test_the_copy_is_built_once_and_read_again(
+    vocabulary: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert words_of(loaded(vocabulary)) == ["the", "é", "word"]
+    assert len(copies(tmp_path)) == 1
+    monkeypatch.setattr(word_table, "_build_copy", None)
+    again = loaded(vocabulary)
+    assert words_of(again) == ["the", "é", "word"]
+    assert not again.slots.flags.writeable
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("content", [None, b"", b"no array"])
+def test_a_copy_that_lost_something_is_built_anew(
+    vocabulary: tuple[str, str], tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    expected = loaded(vocabulary)
+    array = copies(tmp_path)[0] / f"{name}.npy"
+    array.unlink()
+    if content is not None:
+        array.write_bytes(content)
+    found = loaded(vocabulary)
+    assert all(np.array_equal(getattr(found, field), getattr(expected, field)) for field in ARRAYS)
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(vocabulary: tuple[str, str], tmp_path: Path) -> None:
+    loaded(vocabulary)
+    copies(tmp_path)[0].parent.chmod(0o777)
+    with pytest.raises(ResourceError, match="cache must be a folder that this user alone can write"):
+        loaded(vocabulary)
+
+
+def test_a_changed_vocabulary_is_not_copied(vocabulary: tuple[str, str]) -> None:
+    file = next(Path(vocabulary[0]).glob("*.parquet"))
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(InputError, match="The file was changed or damaged"):
+        loaded(vocabulary)
