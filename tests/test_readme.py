@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,15 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     used = {kind.exit_code for kind in SimgloveError.__subclasses__()}
     assert used - stated == {6}  # named below the table
     assert "(6 is kept for quality gates.)" in README
+
+
+def test_the_build_check_finds_the_test_command() -> None:
+    finds = re.search(r"^test_command=\$\((.*)\)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert finds is not None
+    found = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", finds[1]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"python3 -m venv .* -m pytest -q\n", found.stdout)
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:
