@@ -23,9 +23,11 @@ from simglove_spark.config import (
 )
 from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, ResourceError, StoppedError, explain
+from simglove_spark.forecast import forecast_training
 from simglove_spark.manifest import Manifest, software_versions
 from simglove_spark.progress import Progress, make_progress
 from simglove_spark.saved_config import replace_text, save_config
+from simglove_spark.trainer import memory_budget
 from simglove_spark.warm_up import start_warm_up
 
 # what a run folder may hold besides hidden names; with anything else in it, it is somebody's and not ours to write into
@@ -78,9 +80,7 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progre
         save_config(folder / "run.yaml", options, output=str(folder))
         stages: dict[str, Callable[[], Manifest]] = {
             "count-words": lambda: counting.count_words(road.corpus, road.vocabulary, folder, context),
-            "count-pairs": lambda: counting.count_pairs(
-                road.corpus, road.pairs, folder / "vocabulary", folder / "pairs", context
-            ),
+            "count-pairs": lambda: _count_pairs(folder, road, context),
             "train": lambda: training.train_vectors(
                 folder / "vocabulary", folder / "pairs", folder / "vectors", road.training, road.resources, progress
             ),
@@ -89,6 +89,14 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progre
         with record.running():
             for name, stage in stages.items():
                 progress.event("stage", stage=name, **record.stage(name, stage))
+
+
+def _count_pairs(folder: Path, road: Road, context: counting.Context) -> Manifest:
+    vocabulary = folder / "vocabulary"
+    words = Manifest.load(vocabulary, "vocabulary").rows
+    # vectors that don't fit are told now that the words are known, not after the pairs are counted
+    forecast_training(0, words, road.training, 1, memory_budget(road.resources))
+    return counting.count_pairs(road.corpus, road.pairs, vocabulary, folder / "pairs", context)
 
 
 def _refuse_contradictions(road: Road) -> None:

@@ -77,8 +77,7 @@ def train(
     manifest = check_pairs(pairs, vocabulary, config)
     counts = table["count"].to_numpy()
     threads = run.threads or cores()
-    memory = int(SHARE_OF_FREE_MEMORY * free_memory()) if run.memory == "auto" else parse_size(run.memory, "memory")
-    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory)
+    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory_budget(run))
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, output, local=False)
@@ -105,6 +104,11 @@ def train(
             trained.passes.append(record)
             progress.event(solver.name, **record)
     return trained
+
+
+def memory_budget(run: RunConfig) -> int:
+    """Bytes that the trainer may take."""
+    return int(SHARE_OF_FREE_MEMORY * free_memory()) if run.memory == "auto" else parse_size(run.memory, "memory")
 
 
 def _open_shards(

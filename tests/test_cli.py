@@ -668,3 +668,28 @@ def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = simglove(capsys)
     assert (code, err) == (0, "")
     assert out.startswith("Usage: simglove COMMAND")
+
+
+def test_vectors_that_do_not_fit_are_refused_before_the_pairs_are_counted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    counts_small(monkeypatch, calls)
+    (tmp_path / "text.txt").write_text("a b c\n")
+    given = ["--input", tmp_path / "text.txt", "--output", tmp_path / "out", "--dim", "4", "--memory", "100"]
+    code, _, err = simglove(capsys, "run", *given)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (code, calls) == (4, ["words"])
+    assert "need 320 B for vectors; --memory allows 100 B" in err
+    assert record["stages"]["count-pairs"]["status"] == "failed"
+
+
+def test_a_preset_against_the_options_is_refused_before_anything_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text, output = tmp_path / "t.txt", tmp_path / "out"
+    text.write_text("a b\n")
+    given = ["--input", text, "--output", output, "--preset", "simpler-glove", "--distance-weighting", "harmonic"]
+    line = refused(capsys, 2, "run", *given)
+    assert "--preset simpler-glove must be given flat pairs; got --distance-weighting harmonic" in line
+    assert not output.exists()
