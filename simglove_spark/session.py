@@ -186,6 +186,8 @@ def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[Non
         poller.start()
     try:
         yield
+        if task.total is not None:
+            task.set(task.total)
     except SimgloveError:
         raise
     except Exception as error:
@@ -196,14 +198,17 @@ def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[Non
 
 def _poll(context: Any, task: Task, stop: threading.Event) -> None:
     tracker = context.statusTracker()
+    tasks: dict[int, tuple[int, int]] = {}  # of each stage seen: done, in all
+    known = set(tracker.getActiveStageIds())  # of somebody else in the same session
     while not stop.wait(0.5):
         try:
-            stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-            stages = [stage for stage in stages if stage is not None]
-            if stages:
-                task.set(sum(s.numCompletedTasks for s in stages), total=sum(s.numTasks for s in stages))
+            active = [tracker.getStageInfo(stage) for stage in set(tracker.getActiveStageIds()) - known]
         except Exception:  # the session may be closing; progress is not worth an error
             return
+        tasks |= {stage: (total, total) for stage, (_, total) in tasks.items()}  # those no longer active are done
+        tasks |= {stage.stageId: (stage.numCompletedTasks, stage.numTasks) for stage in active if stage is not None}
+        if tasks:
+            task.set(sum(done for done, _ in tasks.values()), total=sum(total for _, total in tasks.values()))
 
 
 def translated(error: Exception) -> SimgloveError:
