@@ -1,6 +1,7 @@
 """From paths to a DataFrame with one column `text`: bytes of text, or a list of words. One row is a window's end."""
 
 import glob
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 # what Spark reads as text without an error and without sense, by the file's first bytes
+# A text may begin with "ORC" or "BZh", so these need what follows in such a file and in no text.
 _MAGIC = {
-    b"\x1f\x8b": ("gzip", (".gz",)),
-    b"BZh": ("bzip2", (".bz2",)),
-    b"\x28\xb5\x2f\xfd": ("zstd", (".zst", ".zstd")),
-    b"\xfd7zXZ\x00": ("xz", ()),
-    b"PK\x03\x04": ("zip", ()),
-    b"PAR1": ("Parquet", ()),
-    b"ORC": ("ORC", ()),
-    b"\xff\xfe": ("UTF-16 text", ()),
-    b"\xfe\xff": ("UTF-16 text", ()),
+    re.compile(rb"\x1f\x8b"): ("gzip", (".gz",)),
+    re.compile(rb"BZh[1-9](1AY&|\x17rE8)"): ("bzip2", (".bz2",)),
+    re.compile(rb"\x28\xb5\x2f\xfd"): ("zstd", (".zst", ".zstd")),
+    re.compile(rb"\xfd7zXZ\x00"): ("xz", ()),
+    re.compile(rb"PK\x03\x04"): ("zip", ()),
+    re.compile(rb"PAR1"): ("Parquet", ()),
+    re.compile(rb"ORC.{0,4}[\x00-\x08\x0e-\x1f\x7f-\xff]", re.DOTALL): ("ORC", ()),
+    re.compile(rb"\xff\xfe|\xfe\xff"): ("UTF-16 text", ()),
 }
 
 
@@ -98,9 +99,7 @@ def _check_kind(path: Path, column: str | None) -> None:
             head = stream.read(8)
     except OSError as error:
         raise InputError(f"input must be readable; got {error.strerror} ({path}). Check its permissions.") from error
-    kind, suffixes = next((known for magic, known in _MAGIC.items() if head.startswith(magic)), ("text", ()))
-    if head.isascii() and head.decode("ascii").isprintable() and not head.startswith((b"BZh91AY&", b"PAR1")):
-        kind, suffixes = "text", ()  # a text may begin with ORC, PK or BZh
+    kind, suffixes = next((known for magic, known in _MAGIC.items() if magic.match(head)), ("text", ()))
     if column is not None:
         if kind != "Parquet":
             raise InputError(

@@ -244,3 +244,19 @@ def test_columns_are_read_to_the_letter_of_their_names(tmp_path: Path, spark: "S
     frame = read_corpus(spark, list_inputs(config(tmp_path / "a.parquet", column=column)), column)
     assert frame.columns == ["text"]
     assert [bytes(row.text) for row in frame.collect()] == [b"yes"]
+
+
+@pytest.mark.parametrize("level", range(1, 10))
+def test_bzip2_of_every_level_is_known(tmp_path: Path, level: int) -> None:
+    packed = tmp_path / "text.bz2"
+    packed.write_bytes(bz2.compress(b"a b c\n", level))
+    assert [entry["path"] for entry in list_inputs(CorpusConfig(input=(str(packed),)))] == [str(packed)]
+    packed.rename(tmp_path / "text.txt")
+    with pytest.raises(InputError, match="input must be text; got bzip2"):
+        list_inputs(CorpusConfig(input=(str(tmp_path / "text.txt"),)))
+
+
+@pytest.mark.parametrize("text", [b"ORCHESTRA of", b"BZh is no word", b"PK", b"ORC\nand more"])
+def test_a_text_may_begin_like_another_kind(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "text.txt").write_bytes(text)
+    assert len(list_inputs(CorpusConfig(input=(str(tmp_path / "text.txt"),)))) == 1
