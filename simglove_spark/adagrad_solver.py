@@ -16,6 +16,7 @@ from simglove_spark.config import TrainConfig
 from simglove_spark.errors import DivergedError
 from simglove_spark.kernels.adagrad import ALL_DONE, adagrad_cells
 from simglove_spark.shards import Rows, Shard
+from simglove_spark.vectors_table import first_not_finite
 
 CELLS_PER_BUFFER = 1 << 20
 
@@ -113,15 +114,6 @@ class AdagradSolver:
         for bad in pool.map(step, range(self.threads)):
             if bad != ALL_DONE:
                 raise self._diverged(number, "errors", int(cells.words[bad]), int(cells.contexts[bad]))
-
-
-def first_not_finite(vectors: NDArray[np.float32], rows: int = 1 << 16) -> int | None:
-    """Number of the first row with a NaN or an infinite component, looked for some ``rows`` at a time."""
-    for first in range(0, len(vectors), rows):
-        bad = np.flatnonzero(~np.isfinite(vectors[first : first + rows]).all(axis=1))
-        if bad.size:
-            return first + int(bad[0])
-    return None
 
 
 def _slice(cells: Cells, part: int, parts: int) -> Cells:

@@ -15,7 +15,7 @@ from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkCon
 from simglove_spark.docstrings import write_docstrings
 from simglove_spark.memory import cores
 from simglove_spark.output import local_path
-from simglove_spark.progress import make_progress
+from simglove_spark.progress import make_progress, new_run_id
 from simglove_spark.vectors import Vectors
 
 TELLING_WORDS = ("array", "thread", "exception", "socket", "monday")
@@ -34,12 +34,13 @@ def demo(
 
     folder = local_path(output)
     vocabulary, pairs, training = VocabularyConfig(), PairsConfig(), TrainConfig(held_out=HELD_OUT)
-    progress = make_progress()
+    run_id = new_run_id()
+    progress = make_progress(run_id=run_id)
     with progress.task("read docstrings", unit="files") as task:
         text = write_docstrings(None, cores(), task.set)
     corpus = CorpusConfig(input=(str(text),))
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
-    walk(folder, road, "demo", resolved(corpus, vocabulary, pairs, training, resources, spark), progress)
+    walk(folder, road, "demo", resolved(corpus, vocabulary, pairs, training, resources, spark), run_id, progress)
     _show(folder, text)
 
 

@@ -17,7 +17,7 @@ from simglove_spark.config import (
 )
 from simglove_spark.java import java_home
 from simglove_spark.output import local_path
-from simglove_spark.progress import make_progress
+from simglove_spark.progress import make_progress, new_run_id
 from simglove_spark.saved_config import save_config
 
 Output = Annotated[str, Parameter(help="Folder to write into.")]
@@ -44,7 +44,9 @@ def run(
 
     folder = local_path(output)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
-    walk(folder, road, "run", resolved(corpus, vocabulary, pairs, training, resources, spark))
+    run_id = new_run_id()
+    options = resolved(corpus, vocabulary, pairs, training, resources, spark)
+    walk(folder, road, "run", options, run_id, make_progress(run_id=run_id))
     print(f"Vectors are in {folder / 'vectors'}. Try: simglove similar WORD --vectors {folder / 'vectors'}")
 
 

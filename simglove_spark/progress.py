@@ -229,9 +229,14 @@ def plain(value: Any) -> Any:
     return [plain(entry) for entry in value] if isinstance(value, list | tuple) else str(value)
 
 
+def new_run_id() -> str:
+    """A name for one run, in its log and in its run.json."""
+    return uuid.uuid4().hex[:12]
+
+
 def make_progress(stream: TextIO | None = None, run_id: str | None = None, quiet: bool = False) -> Progress:
     """Progress for the stream, standard error by default: bars on a terminal, JSON lines elsewhere, or nothing."""
     stream = sys.stderr if stream is None else stream
     if quiet or stream is None:  # a daemon may have no standard error
         return Progress()
-    return TerminalProgress(stream) if stream.isatty() else JsonProgress(stream, run_id or uuid.uuid4().hex[:12])
+    return TerminalProgress(stream) if stream.isatty() else JsonProgress(stream, run_id or new_run_id())

@@ -15,6 +15,7 @@ from simglove_spark.config import TrainConfig
 from simglove_spark.errors import DivergedError
 from simglove_spark.kernels import rows as kernels
 from simglove_spark.shards import Rows, Shard
+from simglove_spark.vectors_table import first_not_finite
 
 ROWS_PER_BLOCK = 1024
 STEPS = 3
@@ -72,9 +73,9 @@ class RowSolver:
             words, bounds = rows.words[block], rows.bounds[block]
             solved, block_loss = self._solve_block(pool, words, bounds, rows)
             loss += block_loss
-            if not np.isfinite(solved).all() or not np.isfinite(block_loss):
-                unlucky = np.flatnonzero(~np.isfinite(solved).all(axis=1))
-                bad = int(words[unlucky[0] if unlucky.size else 0])  # else some row of the block has an infinite loss
+            unlucky = first_not_finite(solved)
+            if unlucky is not None or not np.isfinite(block_loss):
+                bad = int(words[unlucky or 0])  # with finite vectors, some row of the block has an infinite loss
                 raise DivergedError(
                     f"vectors must be finite; got NaN or infinity for word_id {bad} (sweep {number}, shard {shard}). "
                     f"Raise --l2 (now {self.config.l2}) or lower --all-pairs-weight (now {self.config.all_pairs_weight}).",

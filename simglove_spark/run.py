@@ -3,7 +3,6 @@
 import fcntl
 import json
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, ResourceError, StoppedError, explain
 from simglove_spark.forecast import forecast_training
 from simglove_spark.manifest import Manifest, software_versions
-from simglove_spark.progress import Progress, make_progress
+from simglove_spark.progress import Progress
 from simglove_spark.saved_config import replace_text, save_config
 from simglove_spark.trainer import memory_budget
 from simglove_spark.warm_up import start_warm_up
@@ -47,7 +46,7 @@ class Road:
     spark: SparkConfig
 
 
-def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progress: Progress | None = None) -> None:
+def walk(folder: Path, road: Road, command: str, options: dict[str, Any], run_id: str, progress: Progress) -> None:
     """Count words, count pairs, train: each stage that isn't there yet.
 
     A run that is refused, or that finds nothing to do, leaves the folder as it is, run.json included.
@@ -60,15 +59,15 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], progre
     command : str
     options : dict
         Resolved configuration, saved as run.yaml.
-    progress : Progress, optional
+    run_id : str
+        Under which ``progress`` logs.
+    progress : Progress
 
     Raises
     ------
     SimgloveError
         As the stages say; ConfigError also when another run is writing the folder.
     """
-    run_id = uuid.uuid4().hex[:12]
-    progress = progress or make_progress(run_id=run_id)
     _refuse_contradictions(road)
     inputs = list_inputs(road.corpus)
     with _locked(folder):

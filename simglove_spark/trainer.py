@@ -90,7 +90,7 @@ def train(
         solver = AdagradSolver(counts, config, threads, group, keep=expected.fits)
     parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), manifest.as_parent()]
     trained = Trained(table["word"].combine_chunks(), counts, solver.vectors, parents)
-    watch = _Watch(shards, threads, config, progress)
+    watch = _Watch(threads, config)
     with progress.task("train", total=config.passes * manifest.rows, unit="cells") as task:
         for number in range(1, config.passes + 1):
             stream = watch.passing(shards.stream(order_of_shards(config.seed, number, len(shards)), threads), task)
@@ -133,8 +133,8 @@ def order_of_shards(seed: int, number: int, num_shards: int) -> list[int]:
 class _Watch:
     """Sees the shards go by, and makes the record of a pass."""
 
-    def __init__(self, shards: PairShards, threads: int, config: TrainConfig, progress: Progress) -> None:
-        self.shards, self.threads, self.config, self.progress = shards, threads, config, progress
+    def __init__(self, threads: int, config: TrainConfig) -> None:
+        self.threads, self.config = threads, config
         self.held_out: dict[int, Rows] = {}
         self.weights: dict[int, float] = {}
         self.cells = 0

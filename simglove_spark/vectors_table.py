@@ -88,13 +88,21 @@ def row_blocks(matrix: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
         yield start, matrix[start : start + BLOCK_ROWS]
 
 
+def first_not_finite(matrix: NDArray[np.float32]) -> int | None:
+    """Number of the first row with a NaN or an infinite component."""
+    for start, block in row_blocks(matrix):
+        finite = np.isfinite(block)
+        if not finite.all():
+            return start + int(np.flatnonzero(~finite.all(axis=1))[0])
+    return None
+
+
 def refuse_non_finite(matrix: NDArray[np.float32], words: Sequence[str]) -> None:
     """Raise an `InputError` that names the first word with a NaN or an infinite component."""
-    for start, block in row_blocks(matrix):
-        bad = np.argwhere(~np.isfinite(block))
-        if len(bad):
-            row, column = (int(number) for number in bad[0])
-            raise InputError(
-                f"components must be finite; got {block[row, column]} (word {words[start + row]!r}, component {column}). "
-                "Train with a lower learning rate, or drop the word."
-            )
+    row = first_not_finite(matrix)
+    if row is not None:
+        column = int(np.flatnonzero(~np.isfinite(matrix[row]))[0])
+        raise InputError(
+            f"components must be finite; got {matrix[row, column]} (word {words[row]!r}, component {column}). "
+            "Train with a lower learning rate, or drop the word."
+        )
