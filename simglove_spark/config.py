@@ -13,17 +13,31 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from simglove_spark.errors import ConfigError
-from simglove_spark.memory import parse_size
+from simglove_spark.memory import parse_size, parse_time
 
 DistanceWeighting = Literal["flat", "harmonic"]
 Solver = Literal["rows", "adagrad"]
-Preset = Literal["default", "simpler-glove"]
+Preset = Literal["default", "simpler-glove", "glove"]
+Model = Literal["pmi", "glove"]
+Space = Literal["shared", "separate"]
+HandOut = Literal["words", "sum", "concatenated"]
 
 #: Options that a preset changes; an option given by hand wins over the preset.
 PRESETS: dict[Preset, dict[str, Any]] = {
     "default": {},
     # the published tool to the letter (bojone/simpler_glove, src/glove.c)
     "simpler-glove": {"distance_weighting": "flat", "solver": "adagrad", "all_pairs_weight": 0.0, "l2": 0.0},
+    # Pennington et al. 2014: biases, log counts, two spaces whose sum is handed out
+    "glove": {
+        "distance_weighting": "harmonic",
+        "model": "glove",
+        "space": "separate",
+        "hand_out": "sum",
+        "solver": "adagrad",
+        "all_pairs_weight": 0.0,
+        "l2": 0.0,
+        "learning_rate": 0.05,
+    },
 }
 
 
@@ -108,20 +122,44 @@ class TrainConfig:
     dim: Whole = 100
     """Components of a vector."""
 
+    model: Model = "pmi"
+    """pmi: inner products are pmi; glove: inner product and two biases are log counts (Pennington et al. 2014, eq. 8)."""
+
+    space: Space = "shared"
+    """shared: one vector a word; separate: another one for the word as context."""
+
+    hand_out: HandOut = "words"
+    """With --space separate: the words' vectors, their sum with the contexts', or both end to end (twice --dim)."""
+
     solver: Solver = "rows"
     """rows: solve one word's vector at a time (fast, the same bytes for any number of threads); adagrad: as published."""
 
     sweeps: Whole = 6
-    """Passes of the row solver over all cells."""
+    """Passes of the row solver over all cells, at most."""
 
     epochs: Whole = 15
-    """Passes of AdaGrad over all cells."""
+    """Passes of AdaGrad over all cells, at most."""
+
+    tolerance: Annotated[float | None, Parameter(show_default=False)] = None
+    """Stop early when a pass no longer lowers the loss (with --held-out, that of the held-out pairs) by this share."""
+
+    patience: Whole = 1
+    """How many such passes in a row are needed."""
+
+    start_from: Annotated[str | None, Parameter(show_default=False)] = None
+    """Vectors table to start from; words that are not in it get the solution of their own row, given the others."""
 
     x_max: float = 100.0
     """Count from which a pair has full weight."""
 
     alpha: float = 0.75
     """Exponent of the weight (x / x_max)^alpha."""
+
+    truncate_weight: bool = True
+    """Let no pair weigh more than 1; --no-truncate-weight lets the weight grow beyond x_max."""
+
+    loss: Annotated[str | None, Parameter(show_default=False)] = None
+    """Loss of your own: MODULE:FUNCTION of (product, pmi, weight) that returns loss and slope, compiled by numba."""
 
     all_pairs_weight: float = 1e-3
     """Weight of the term over all pairs, seen or not (row solver); 0 leaves it out."""
@@ -145,10 +183,10 @@ class TrainConfig:
     """Seed of start vectors, order and held-out pairs."""
 
     preset: Preset = "default"
-    """Set of options to start from: default (the best we have) or simpler-glove (the published tool to the letter)."""
+    """Set of options to start from: default (the best we have), simpler-glove (the published tool to the letter) or glove."""
 
     def __post_init__(self) -> None:
-        for flag, least in (("dim", 1), ("sweeps", 1), ("epochs", 1)):
+        for flag, least in (("dim", 1), ("sweeps", 1), ("epochs", 1), ("patience", 1)):
             value = getattr(self, flag)
             _require(value >= least, flag, f"be at least {least}", value, "Give a positive whole number.")
         _require(self.dim <= 4096, "dim", "be at most 4096", self.dim, "Use 100 to 300.")
@@ -165,14 +203,25 @@ class TrainConfig:
             _require(math.isfinite(value), flag.replace("_", "-"), "be finite", value, "Use the default.")
         _require(0 <= self.held_out < 1, "held-out", "lie in [0, 1)", self.held_out, "Use 0.01.")
         _require(0 <= self.seed < 2**63, "seed", "lie in [0, 2^63)", self.seed, "Use a small whole number.")
-        adagrad_all_pairs = self.solver == "adagrad" and self.all_pairs_weight > 0
+        ok = self.tolerance is None or 0 <= self.tolerance < 1
+        _require(ok, "tolerance", "lie in [0, 1)", self.tolerance, "Use 0.001.")
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
         _require(
-            not adagrad_all_pairs,
+            self.solver == "rows" or self.all_pairs_weight == 0,
             "all-pairs-weight",
             "be 0 with --solver adagrad, which visits seen pairs only",
             self.all_pairs_weight,
             "Add --all-pairs-weight 0, or use --preset simpler-glove.",
         )
+        glove = self.solver == "adagrad" and self.space == "separate"
+        hint = "Add --solver adagrad --all-pairs-weight 0 --space separate, or use --preset glove."
+        _require(self.model == "pmi" or glove, "model", "be pmi with one space or the row solver", self.model, hint)
+        one = self.space == "separate" or self.hand_out == "words"
+        _require(one, "hand-out", "be words with --space shared", self.hand_out, "Add --space separate.")
+        both = self.start_from is not None and (self.space == "separate" or self.model == "glove")
+        _require(not both, "start-from", "be left out with --space separate", self.start_from, "Use --space shared.")
 
     @property
     def passes(self) -> int:
@@ -191,6 +240,9 @@ class RunConfig:
     memory: str = "auto"
     """Memory of the trainer, such as 8g; auto takes 70 % of what is free. Shards that don't fit are read again each pass."""
 
+    max_runtime: Annotated[str | None, Parameter(show_default=False)] = None
+    """Time for training, such as 90m or 8h; then it stops with a checkpoint and exit code 7, and the same command goes on."""
+
     overwrite: Annotated[bool, Parameter(negative="")] = False
     """Build anew beside an existing output and switch at the end."""
 
@@ -198,6 +250,8 @@ class RunConfig:
         ok = self.threads is None or 1 <= self.threads <= 4096
         _require(ok, "threads", "lie between 1 and 4096", self.threads, "Leave it out to use all cores.")
         _check_size(self.memory, "memory")
+        if self.max_runtime is not None:
+            parse_time(self.max_runtime, "max-runtime")
 
 
 @Parameter(name="*")

@@ -6,7 +6,7 @@ Counting is forecast from a sample of the corpus that goes through the very kern
 import math
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from simglove_spark.config import PairsConfig, TrainConfig
 from simglove_spark.errors import InputError, ResourceError
+from simglove_spark.kernels.simd import LANES
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_rows import clean, spans
@@ -148,11 +149,11 @@ def forecast_training(cells: int, words: int, config: TrainConfig, threads: int,
     ResourceError
         When the vectors do not fit into ``memory`` bytes; shards that don't fit are read again in each pass.
     """
-    matrices = 2 if config.solver == "adagrad" else 1
-    vectors = words * config.dim * 4 * matrices
+    vectors = vectors_memory(words, config)
     if vectors > memory:
-        most = memory // (4 * matrices * words)
-        lower = f"Lower --dim to {most} or raise --min-count." if most else "Raise --memory."
+        biases = 2 if config.model == "glove" else 0
+        most = memory // vectors_memory(words, replace(config, dim=LANES - biases)) * LANES - biases
+        lower = f"Lower --dim to {most} or raise --min-count." if most > 0 else "Raise --memory."
         raise ResourceError(
             f"{words:,} words x {config.dim} dims need {show_size(vectors)} for vectors; --memory allows {show_size(memory)}. "
             f"{lower}"
@@ -160,7 +161,7 @@ def forecast_training(cells: int, words: int, config: TrainConfig, threads: int,
     shards = cells * BYTES_PER_CELL[config.solver]
     fits = vectors + shards <= memory
     resident = vectors + min(shards, memory - vectors)
-    flops = 16.0 * config.dim * cells if config.solver == "rows" else 60.0 * config.dim * cells
+    flops = 10.0 * config.dim * cells if config.solver == "rows" else 25.0 * config.dim * cells
     seconds = config.passes * flops / FLOPS_PER_SECOND / threads
     how = "the shards stay in memory" if fits else "the shards are read again in each pass"
     disk = words * (config.dim * 8 + 60)
@@ -169,6 +170,16 @@ def forecast_training(cells: int, words: int, config: TrainConfig, threads: int,
         f"({how}), {show_size(disk)} of disk and {_show_seconds(seconds)} with {threads} threads."
     )
     return Forecast(sentence, resident, disk, seconds, fits)
+
+
+def vectors_memory(words: int, config: TrainConfig) -> int:
+    """Bytes of the trainer's matrices.
+
+    The row solver holds float32 and a copy in float16, AdaGrad float32 and the squares; both once more in two spaces.
+    """
+    dim = -(-(config.dim + (2 if config.model == "glove" else 0)) // LANES) * LANES
+    sides = 1 if config.space == "shared" else 2
+    return words * dim * sides * (6 if config.solver == "rows" else 8)
 
 
 def refuse_what_cannot_fit(forecast: Forecast, folder: Path, local: bool) -> None:

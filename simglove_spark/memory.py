@@ -1,4 +1,4 @@
-"""Sizes in bytes: reading and writing them as people do, and asking the machine."""
+"""Sizes in bytes, and times: reading and writing them as people do, and asking the machine."""
 
 import os
 import re
@@ -9,6 +9,7 @@ import psutil
 from simglove_spark.errors import ConfigError
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_size(text: str, flag: str) -> int:
@@ -24,6 +25,21 @@ def parse_size(text: str, flag: str) -> int:
     if size < 1:
         raise ConfigError(f"--{flag} must be a size such as 512m or 8g; got {text!r}. Write a number and k, m, g or t.")
     return size
+
+
+def parse_time(text: str, flag: str) -> float:
+    """Seconds of a time such as 90s, 45m or 8h.
+
+    Raises
+    ------
+    ConfigError
+        When it is not a positive time.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", text.lower())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise ConfigError(f"--{flag} must be a time such as 45m or 8h; got {text!r}. Write a number and s, m, h or d.")
+    return seconds
 
 
 def show_size(size: float) -> str:

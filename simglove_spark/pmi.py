@@ -2,50 +2,69 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simglove_spark.kernels.cells import weigh
+from simglove_spark.config import TrainConfig
+from simglove_spark.kernels.cells import fill_tables, weigh
+from simglove_spark.manifest import Manifest
+
+SMALL_COUNTS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Weighing:
     """How a pair count becomes what is learned.
 
-        pmi_ij = log x_ij - log X - log n_i - log n_j + 2 log N    (nats)
+        pmi_ij = log x_ij - log X - log n_i - log n_j + 2 log N    (nats; with GloVe log x_ij alone)
         f(x)   = min(1, (x / x_max)^alpha)                          x = count / unit
 
     Parameters
     ----------
     log_counts : float64[V]
-        log n_i.
-    total_pairs : int
-        X in units: the sum of all directed counts.
-    total_words : int
-        N: the sum of n_i over the vocabulary.
-    unit : int
-    x_max, alpha : float
+        log n_i; zeros with GloVe.
+    constant : float
+        2 log N - log X, X in units; with GloVe - log unit.
+    log_x_max : float
+        log of x_max in units.
+    alpha : float
+    truncate : bool
+        Whether no weight exceeds 1.
     """
 
     log_counts: NDArray[np.float64]
-    total_pairs: int
-    total_words: int
-    unit: int
-    x_max: float
+    constant: float
+    log_x_max: float
     alpha: float
+    truncate: bool = True
+
+    @classmethod
+    def of(cls, pairs: Manifest, counts: NDArray[np.int64], config: TrainConfig) -> "Weighing":
+        """The weighing of a pair table under a vocabulary with these counts."""
+        unit = pairs.details["unit"]
+        log_x_max = math.log(config.x_max) + math.log(unit)
+        if config.model == "glove":
+            return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, config.truncate_weight)
+        constant = 2 * math.log(pairs.details["total_words"]) - math.log(pairs.details["total_pairs"])
+        return cls(np.log(counts), constant, log_x_max, config.alpha, config.truncate_weight)
+
+    @cached_property
+    def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Logarithm and weight of small counts, which most are."""
+        logs, weights = np.zeros(SMALL_COUNTS), np.zeros(SMALL_COUNTS, np.float32)
+        fill_tables(self._constants, logs, weights)
+        return logs, weights
+
+    @cached_property
+    def _constants(self) -> NDArray[np.float64]:
+        return np.array([self.constant, self.log_x_max, self.alpha, 0.0 if self.truncate else np.inf])
 
     def weigh(
         self, words: NDArray[np.int32], contexts: NDArray[np.int32], counts: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weight and pmi of each cell, float32[n]."""
         weights, pmis = np.empty(counts.size, np.float32), np.empty(counts.size, np.float32)
-        constants = np.array(
-            [
-                2 * math.log(self.total_words) - math.log(self.total_pairs),
-                math.log(self.x_max) + math.log(self.unit),
-                self.alpha,
-            ]
-        )
-        weigh(words, contexts, counts, self.log_counts, constants, weights, pmis)
+        weigh(words, contexts, counts, self.log_counts, self._constants, *self._tables, weights, pmis)
         return weights, pmis

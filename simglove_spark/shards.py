@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from simglove_spark.errors import InputError
 from simglove_spark.kernels.cells import split_held_out
+from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.manifest import FileEntry, Manifest, checked_path
 from simglove_spark.pmi import Weighing
@@ -36,9 +37,14 @@ class Rows:
     pmis: NDArray[np.float32]
 
     @property
-    def cells(self) -> int:
+    def size(self) -> int:
         """Number of cells."""
         return int(self.contexts.size)
+
+    @property
+    def cells(self) -> Cells:
+        """The cells' columns, as kernels take them."""
+        return Cells(self.contexts, self.weights, self.pmis)
 
     def word_of_cells(self) -> NDArray[np.int32]:
         """Each cell's word (int32[m])."""
@@ -132,7 +138,6 @@ class PairShards:
         if entry is None:
             return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)
         path = self.folder / entry.path if shard in self._checked else checked_path(self.folder, entry)
-        self._checked.add(shard)
         try:
             check(pq.read_schema(path), PAIRS, path)
             table = pq.read_table(path, use_threads=False)
@@ -140,11 +145,12 @@ class PairShards:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
         words, contexts, counts = (_read_only(table[name].to_numpy()) for name in PAIRS.names)
         self._check_cells(shard, words, contexts, counts, path)
+        self._checked.add(shard)
         return words, contexts, counts
 
     def _check_cells(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray, path: Path) -> None:
         size = self.weighing.log_counts.size
-        if words.size == 0:
+        if words.size == 0 or shard in self._checked:
             return
         least = min(int(words.min()), int(contexts.min()))
         most = max(int(words.max()), int(contexts.max()))

@@ -1,12 +1,12 @@
-"""The one training loop: passes of a solver over the shards, and what is told after each.
+"""The one training loop: passes of a solver over the shards, with a state to go back to after each.
 
 In: a complete vocabulary and a complete pair table. Out: vectors, and a record of each pass. No Spark, no JVM.
 """
 
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +17,38 @@ from numpy.typing import NDArray
 
 from simglove_spark import forecast
 from simglove_spark.adagrad_solver import AdagradSolver
+from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import PRESETS, RunConfig, TrainConfig
-from simglove_spark.errors import ConfigError, DivergedError, InputError
-from simglove_spark.kernels.rows import loss_of_rows
+from simglove_spark.errors import ConfigError, DivergedError, InputError, StoppedError
 from simglove_spark.manifest import Manifest, checked_path
-from simglove_spark.memory import cores, free_memory, own_memory, parse_size
+from simglove_spark.memory import cores, free_memory, parse_size, parse_time
 from simglove_spark.pmi import Weighing
 from simglove_spark.progress import Progress, Task
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.schemas import VOCABULARY, check
-from simglove_spark.shards import PairShards, Rows, Shard
+from simglove_spark.shards import PairShards, Shard
+from simglove_spark.stopping import Stopping
+from simglove_spark.training import parents_of
+from simglove_spark.warm_start import start_from
+from simglove_spark.watch import Watch, has_converged
 
 SHARE_OF_FREE_MEMORY = 0.7
 
 
 @dataclass
 class Trained:
-    """Vectors float32[V, dim] with their words, counts int64[V], and a record of each pass."""
+    """Words with their counts int64[V], the solver with their vectors, and a record of each pass."""
 
     words: pa.Array
     counts: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    solver: RowSolver | AdagradSolver
     parents: list[dict[str, str]]
     passes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The words' vectors, float32[V, dim]."""
+        return self.solver.vectors
 
 
 def train(
@@ -60,7 +69,7 @@ def train(
     run : RunConfig
     progress : Progress
     output : Path, optional
-        Where the vectors will go, to check first that there is room.
+        Where the vectors will go. Checkpoints are kept beside it, and found there when training was stopped before.
 
     Raises
     ------
@@ -71,7 +80,9 @@ def train(
     ResourceError
         When the vectors do not fit into the memory or onto the disk.
     DivergedError
-        When a NaN or an infinite value turns up.
+        When a NaN or an infinite value turns up, and again after a second try from the last good pass.
+    StoppedError
+        When a signal came or the time is over; the same call goes on from there.
     """
     table = load_vocabulary(vocabulary)
     manifest = check_pairs(pairs, vocabulary, config)
@@ -81,29 +92,136 @@ def train(
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, output, local=False)
-    shards = _open_shards(pairs, manifest, counts, config, keep=expected.fits)
+    shards = PairShards(
+        pairs, Weighing.of(manifest, counts, config), counts.size, config.held_out, config.seed, expected.fits
+    )
     solver: RowSolver | AdagradSolver
     if config.solver == "rows":
         solver = RowSolver(counts, config, threads)
     else:
         group = len(shards) if expected.fits else threads
         solver = AdagradSolver(counts, config, threads, group, keep=expected.fits)
-    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), manifest.as_parent()]
-    trained = Trained(table["word"].combine_chunks(), counts, solver.vectors, parents)
-    watch = _Watch(threads, config)
-    with progress.task("train", total=config.passes * manifest.rows, unit="cells") as task:
-        for number in range(1, config.passes + 1):
-            stream = watch.passing(shards.stream(order_of_shards(config.seed, number, len(shards)), threads), task)
-            began = time.perf_counter()
-            try:
-                loss = solver.run(number, stream)
-            except DivergedError as error:
-                names = ", ".join(repr(trained.words[word_id].as_py()) for word_id in error.word_ids)
-                raise DivergedError(f"{error} The word is {names}.", error.word_ids) from error
-            record = watch.record(solver, number, loss, time.perf_counter() - began)
-            trained.passes.append(record)
-            progress.event(solver.name, **record)
+    parents = parents_of(vocabulary, pairs, config)
+    trained = Trained(table["word"].combine_chunks(), counts, solver, parents)
+    checkpoints = None if output is None else Checkpoints(output, {"config": _identity(config), "parents": parents})
+    with nullcontext() if checkpoints is None else checkpoints.locked():
+        try:
+            _Loop(trained, shards, config, run, progress, checkpoints).go()
+        except (InputError, ConfigError, DivergedError):
+            if checkpoints is not None and not trained.passes:
+                checkpoints.remove()  # nothing is gained by it
+            raise
     return trained
+
+
+def _identity(config: TrainConfig) -> dict[str, Any]:
+    """Options that decide the bytes of a pass; more passes may be asked for when the first are done."""
+    return {k: v for k, v in asdict(config).items() if k not in ("sweeps", "epochs", "tolerance", "patience")}
+
+
+class _Loop:
+    """Passes one after another, from wherever a checkpoint left off."""
+
+    def __init__(
+        self,
+        trained: Trained,
+        shards: PairShards,
+        config: TrainConfig,
+        run: RunConfig,
+        progress: Progress,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self.trained, self.solver, self.shards = trained, trained.solver, shards
+        self.config, self.progress, self.checkpoints = config, progress, checkpoints
+        self.threads = self.solver.threads
+        self.watch = Watch(self.threads, config)
+        self.stopping = Stopping(None if run.max_runtime is None else parse_time(run.max_runtime, "max-runtime"))
+        if isinstance(self.solver, AdagradSolver):
+            self.solver.between_buffers = self.stopping.check
+        self.retried = False
+        self.good: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
+
+    def go(self) -> None:
+        """Make the passes that are left."""
+        self._begin()
+        config, cells = self.config, self.shards.manifest.rows
+        with self.stopping.listening(), self.progress.task("train", config.passes * cells, "cells") as task:
+            task.advance(len(self.trained.passes) * cells)
+            while len(self.trained.passes) < config.passes and not has_converged(
+                self.trained.passes, config.tolerance, config.patience
+            ):
+                self._pass(len(self.trained.passes) + 1, task)
+
+    def _begin(self) -> None:
+        found = None if self.checkpoints is None else self.checkpoints.load()
+        if found is not None:
+            self._restore(*found)
+            number, of, name = len(self.trained.passes), self.config.passes, self.solver.name
+            self.progress.note(f"Going on from a checkpoint: {number} of {of} {name}s are done.")
+            return
+        if self.config.start_from is not None:
+            start_from(self.config.start_from, self.trained.words, self.solver, self.shards, self.progress)
+        self._keep()
+
+    def _pass(self, number: int, task: Task) -> None:
+        began = time.perf_counter()
+        order = order_of_shards(self.config.seed, number, len(self.shards))
+        done = self.solver.shards_done
+        for shard in order[:done]:
+            self.watch.see(shard, self.shards.load(shard))
+        self.watch.cells = 0
+        try:
+            loss = self.solver.run(number, self._stream(order[done:], task), len(order))
+        except StoppedError as stop:
+            raise self._stopped(stop, number) from stop
+        except DivergedError as error:
+            self._diverged(error)
+            return
+        record = self.watch.record(self.solver, number, loss, time.perf_counter() - began)
+        self.trained.passes.append(record)
+        self._keep()
+        self.progress.event(self.solver.name, **record)
+
+    def _stream(self, order: list[int], task: Task) -> Iterator[tuple[int, Shard]]:
+        for shard, decoded in self.shards.stream(order, self.threads):
+            self.stopping.check()
+            self.watch.see(shard, decoded)
+            yield shard, decoded
+            task.advance(decoded.rows.size + 2 * decoded.held_out.size)
+        self.stopping.check()
+
+    def _stopped(self, stop: StoppedError, number: int) -> StoppedError:
+        if isinstance(self.solver, RowSolver):  # AdaGrad's epoch is not whole, and begins again
+            self._keep()
+        where = f"{self.solver.name} {number} of {self.config.passes}"
+        kept = (
+            "The same command goes on from the checkpoint." if self.checkpoints else "Nothing is kept without output."
+        )
+        return StoppedError(f"training must be let run to its end; got stopped in {where}: {stop} {kept}")
+
+    def _diverged(self, error: DivergedError) -> None:
+        """Go back to the last good state, and try once more with a more careful setting."""
+        names = ", ".join(repr(self.trained.words[word_id].as_py()) for word_id in error.word_ids)
+        error = DivergedError(f"{error} The word is {names}.", error.word_ids)
+        good = self.good if self.checkpoints is None else self.checkpoints.load()
+        if self.retried or good is None:
+            raise error
+        self._restore(*good)
+        self.retried = True
+        setting = self.solver.be_careful()
+        self.progress.event("retry", error=str(error), **{"from": len(self.trained.passes), "setting": setting})
+
+    def _keep(self) -> None:
+        """Keep the present state: on disk, or without an output in memory."""
+        told, arrays = {"passes": list(self.trained.passes)}, self.solver.state()
+        if self.checkpoints is None:
+            self.good = told, {name: array.copy() for name, array in arrays.items()}
+        else:
+            self.checkpoints.save(told, arrays)
+
+    def _restore(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        self.trained.passes[:] = told["passes"]
+        self.solver.restore(arrays)
 
 
 def memory_budget(run: RunConfig) -> int:
@@ -111,74 +229,9 @@ def memory_budget(run: RunConfig) -> int:
     return int(SHARE_OF_FREE_MEMORY * free_memory()) if run.memory == "auto" else parse_size(run.memory, "memory")
 
 
-def _open_shards(
-    pairs: Path, manifest: Manifest, counts: NDArray[np.int64], config: TrainConfig, keep: bool
-) -> PairShards:
-    weighing = Weighing(
-        np.log(counts),
-        manifest.details["total_pairs"],
-        manifest.details["total_words"],
-        manifest.details["unit"],
-        config.x_max,
-        config.alpha,
-    )
-    return PairShards(pairs, weighing, counts.size, config.held_out, config.seed, keep)
-
-
 def order_of_shards(seed: int, number: int, num_shards: int) -> list[int]:
     """Order of the shards in a pass."""
     return np.random.default_rng([seed, 1, number]).permutation(num_shards).tolist()
-
-
-class _Watch:
-    """Sees the shards go by, and makes the record of a pass."""
-
-    def __init__(self, threads: int, config: TrainConfig) -> None:
-        self.threads, self.config = threads, config
-        self.held_out: dict[int, Rows] = {}
-        self.weights: dict[int, float] = {}
-        self.cells = 0
-
-    def passing(self, stream: Iterable[tuple[int, Shard]], task: Task) -> Iterator[tuple[int, Shard]]:
-        """The same shards; held-out cells and the sums of weights are kept as they pass."""
-        self.cells = 0
-        for shard, decoded in stream:
-            if shard not in self.weights:
-                self.held_out[shard] = decoded.held_out
-                self.weights[shard] = float(decoded.rows.weights.sum(dtype=np.float64))
-            yield shard, decoded
-            self.cells += decoded.rows.cells
-            task.advance(decoded.rows.cells + 2 * decoded.held_out.cells)
-
-    def record(self, solver: RowSolver | AdagradSolver, number: int, loss: float, seconds: float) -> dict[str, Any]:
-        """What one pass came to; losses are means over the cells' weights, in nats squared."""
-        record: dict[str, Any] = {solver.name: number, "of": self.config.passes}
-        weight = sum(self.weights[shard] for shard in sorted(self.weights))
-        if weight == 0:
-            raise ConfigError(f"--held-out must leave pairs to train on; got {self.config.held_out}. Use 0.01.")
-        record["loss"] = loss / weight
-        if self.config.held_out > 0:
-            record |= self.held_out_losses(solver.vectors)
-        if isinstance(solver, RowSolver) and self.config.all_pairs_weight > 0:
-            record["all_pairs_loss"] = (
-                solver.all_pairs_loss() / self.config.all_pairs_weight / solver.vectors.shape[0] ** 2
-            )
-        record |= {"seconds": seconds, "cells_per_second": self.cells / seconds, "memory": own_memory()}
-        return record
-
-    def held_out_losses(self, vectors: NDArray[np.float32]) -> dict[str, float]:
-        """Weighted means of squared errors over the held-out pairs: of the vectors, and of the guess pmi = 0."""
-        parts = [self.held_out[shard] for shard in sorted(self.held_out)]
-        weight = sum(float(part.weights.sum(dtype=np.float64)) for part in parts)
-        if weight == 0:
-            return {}
-        baseline = sum(float((part.weights.astype(np.float64) * part.pmis**2).sum()) for part in parts)
-        with ThreadPoolExecutor(self.threads) as pool:
-            losses = pool.map(
-                lambda part: loss_of_rows(part.words, part.bounds, part.contexts, part.weights, part.pmis, vectors),
-                parts,
-            )
-            return {"held_out_loss": sum(losses) / weight, "held_out_baseline": baseline / weight}
 
 
 def load_vocabulary(folder: Path) -> pa.Table:

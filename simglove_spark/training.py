@@ -1,7 +1,14 @@
 """The stage that trains: complete vocabulary and pair tables in, a complete vectors table out; no Spark."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import RunConfig, TrainConfig, content_config
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import check_writable, is_complete
@@ -9,6 +16,10 @@ from simglove_spark.progress import Progress
 from simglove_spark.vectors import Vectors
 
 TIMED = ("seconds", "cells_per_second", "memory")  # of a pass: not the same each time
+
+if TYPE_CHECKING:
+    from simglove_spark.adagrad_solver import AdagradSolver
+    from simglove_spark.row_solver import RowSolver
 
 
 def train_vectors(
@@ -32,19 +43,46 @@ def train_vectors(
 
     check_writable(output)  # before the work, not after it
     trained = train(vocabulary, pairs, config, run, progress, output)
-    vectors = Vectors(trained.words.to_pylist(), trained.vectors, trained.counts)
-    timeless = [{k: v for k, v in r.items() if k not in TIMED} for r in trained.passes]
-    return vectors.save(
+    matrix, extra = handed_out(trained.solver, config)
+    vectors = Vectors(trained.words.to_pylist(), matrix, trained.counts)
+    timeless = [{k: v for k, v in record.items() if k not in TIMED} for record in trained.passes]
+    manifest = vectors.save(
         output,
         config=content_config(config),
         parents=trained.parents,
         seed=config.seed,
         details={"passes": timeless},
         overwrite=run.overwrite,
+        extra=extra,
     )
+    Checkpoints(output, {}).remove()
+    return manifest
+
+
+def handed_out(
+    solver: RowSolver | AdagradSolver, config: TrainConfig
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """Matrix float32[V, dim or 2 dim] of the table, and with two spaces the arrays that lie beside it."""
+    words, contexts = solver.vectors, solver.other_vectors
+    if config.space == "shared":
+        return words, {}
+    extra = {"words_alone": words, "contexts_alone": contexts}
+    if config.model == "glove":
+        first, second = solver.scored
+        extra["biases"] = np.column_stack([first[:, config.dim], second[:, config.dim + 1]])
+    made = {"words": words, "sum": words + contexts, "concatenated": np.hstack([words, contexts])}
+    return made[config.hand_out], extra
+
+
+def parents_of(vocabulary: Path, pairs: Path, config: TrainConfig) -> list[dict[str, str]]:
+    """What a vectors table is made from, as its manifest tells."""
+    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
+    if config.start_from is not None:
+        parents.append(Manifest.load(Path(config.start_from), "vectors").as_parent())
+    return parents
 
 
 def vectors_are_trained(vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, overwrite: bool) -> bool:
     """Whether the vectors table ``output`` is there already (errors as in `output.is_complete`)."""
-    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
+    parents = parents_of(vocabulary, pairs, config)
     return is_complete(output, "vectors", content_config(config), [], parents, overwrite)

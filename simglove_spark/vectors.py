@@ -95,6 +95,7 @@ class Vectors:
         seed: int = 0,
         details: dict[str, Any] | None = None,
         overwrite: bool = False,
+        extra: dict[str, NDArray[np.float32]] | None = None,
     ) -> Manifest:
         """Write the vectors table, all of it or nothing; the same input gives the same bytes.
 
@@ -104,6 +105,8 @@ class Vectors:
             New or empty folder, or with ``overwrite`` a table to be replaced.
         config, parents, seed, details
             What the manifest says of the table's origin; `dim` and `vocabulary_size` are added to the details.
+        extra
+            Further arrays to lie beside the table, by name: ``_NAME.npy``.
 
         Returns
         -------
@@ -125,7 +128,7 @@ class Vectors:
         size, dim = self.matrix.shape
         details = {**(details or {}), "dim": dim, "vocabulary_size": size}
         with output.building(folder, overwrite) as staging:
-            entries = vectors_table.write(staging, self.words, self.matrix, self.counts)
+            entries = vectors_table.write(staging, self.words, self.matrix, self.counts, extra or {})
             origin = {"parents": parents, "seed": seed, "details": details}
             manifest = new_manifest(TABLE, schemas.vectors_schema(dim), entries, config, **origin)
             manifest.save(staging)

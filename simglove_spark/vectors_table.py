@@ -5,6 +5,8 @@
     _counts.npy        int64[V]
     _word_*.npy        see `word_index`
 
+With two spaces also _words_alone.npy and _contexts_alone.npy, float32[V, dim], with GloVe _biases.npy, float32[V, 2].
+
 Spark and Arrow pass over names that begin with an underscore, so the folder reads as the table it is.
 """
 
@@ -28,13 +30,22 @@ FILES = (PARQUET, MATRIX, COUNTS, *word_index.FILES)
 BLOCK_ROWS = 1 << 14
 
 
-def write(folder: Path, words: WordIndex, matrix: NDArray[np.float32], counts: NDArray[np.int64]) -> list[FileEntry]:
+def write(
+    folder: Path,
+    words: WordIndex,
+    matrix: NDArray[np.float32],
+    counts: NDArray[np.int64],
+    extra: dict[str, NDArray[np.float32]],
+) -> list[FileEntry]:
     """Write all files of the table but the manifest."""
+    for name, array in extra.items():
+        np.save(folder / f"_{name}.npy", np.ascontiguousarray(array))
     _write_parquet(folder / PARQUET, words, matrix, counts)
     np.save(folder / MATRIX, np.ascontiguousarray(matrix))
     np.save(folder / COUNTS, np.ascontiguousarray(counts))
     words.save(folder)
-    return [file_entry(folder, name, rows=len(words) if name == PARQUET else 0) for name in FILES]
+    names = (*FILES, *(f"_{name}.npy" for name in extra))
+    return [file_entry(folder, name, rows=len(words) if name == PARQUET else 0) for name in names]
 
 
 def _write_parquet(path: Path, words: WordIndex, matrix: NDArray[np.float32], counts: NDArray[np.int64]) -> None:

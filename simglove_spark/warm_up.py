@@ -46,6 +46,6 @@ def warm_up() -> None:
 
 def _solve(cells: pa.Table, counts: np.ndarray) -> None:
     words, contexts, pair_counts = (column.to_numpy() for column in cells.columns)
-    weighing = Weighing(np.log(counts), int(pair_counts.sum()), int(counts.sum()), 1, 100.0, 0.75)
+    weighing = Weighing(np.log(counts), 0.0, 1.0, 0.75)
     rows = rows_of(np.arange(counts.size, dtype=np.int32), words, contexts, pair_counts, weighing)
-    RowSolver(counts, TrainConfig(dim=4), threads=1).run(1, [(0, Shard(rows, rows))])
+    RowSolver(counts, TrainConfig(dim=4), threads=1).run(1, [(0, Shard(rows, rows))], 1)

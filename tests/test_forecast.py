@@ -181,7 +181,7 @@ def test_training_that_cannot_fit_is_refused_as_the_style_guide_has_it() -> None
     with pytest.raises(ResourceError) as caught:
         forecast_training(10**6, 50_000, TrainConfig(dim=300, solver="adagrad", all_pairs_weight=0), 2, 64 << 20)
     assert str(caught.value) == (
-        "50,000 words x 300 dims need 114 MiB for vectors; --memory allows 64 MiB. Lower --dim to 167 or raise --min-count."
+        "50,000 words x 300 dims need 116 MiB for vectors; --memory allows 64 MiB. Lower --dim to 160 or raise --min-count."
     )
 
 
@@ -202,7 +202,7 @@ def test_training_is_forecast_from_the_manifests() -> None:
     config = TrainConfig(dim=100, sweeps=8)
     told = forecast_training(1_000_000, 1000, config, 2, 1 << 30)
     assert told.fits
-    assert told.memory == 1000 * 400 + 12_000_000
+    assert told.memory == 1000 * 104 * 6 + 12_000_000
     tight = forecast_training(1_000_000, 1000, config, 2, 1 << 20)
     assert not tight.fits
     assert tight.memory == 1 << 20

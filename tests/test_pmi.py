@@ -16,7 +16,8 @@ TOTAL_WORDS = int(COUNTS.sum())
 
 
 def weighing(total_pairs: int = 5000, unit: int = 1, x_max: float = 100.0, alpha: float = 0.75) -> Weighing:
-    return Weighing(np.log(COUNTS), total_pairs, TOTAL_WORDS, unit, x_max, alpha)
+    constant = 2 * math.log(TOTAL_WORDS) - math.log(total_pairs)
+    return Weighing(np.log(COUNTS), constant, math.log(x_max) + math.log(unit), alpha)
 
 
 @settings(max_examples=150, deadline=None)
@@ -42,7 +43,7 @@ def test_weight_and_pmi_are_the_formulas(
 
 def test_numbers_worked_by_hand() -> None:
     # N = 8, X = 4, n = (4, 4): a pair met twice is as frequent as chance says: 2 / 4 = (4 / 8) (4 / 8) 2
-    hand = Weighing(np.log([4, 4]), 4, 8, 1, 32.0, 0.5)
+    hand = Weighing(np.log([4, 4]), 2 * math.log(8) - math.log(4), math.log(32), 0.5)
     weights, pmis = hand.weigh(np.array([0], np.int32), np.array([1], np.int32), np.array([2]))
     assert pmis[0] == pytest.approx(math.log(2), abs=1e-6)
     assert weights[0] == pytest.approx(0.25)
@@ -74,10 +75,12 @@ def test_alpha_zero_weighs_all_cells_alike() -> None:
 def test_kernel_and_py_func_agree() -> None:
     random = np.random.default_rng(1)
     words, contexts = random.integers(0, 5, (2, 50)).astype(np.int32)
-    counts, constants = random.integers(1, 1000, 50), np.array([2.0, 5.0, 0.75])
+    counts, constants = random.integers(1, 1000, 50), np.array([2.0, 5.0, 0.75, 0.0])
+    logs, small = np.zeros(500), np.zeros(500, np.float32)  # half of the counts are found in the tables
+    kernels.fill_tables(constants, logs, small)
     results = []
     for function in (kernels.weigh, kernels.weigh.py_func):
         weights, pmis = np.empty((2, 50), np.float32)
-        function(words, contexts, counts, np.log(COUNTS), constants, weights, pmis)
+        function(words, contexts, counts, np.log(COUNTS), constants, logs, small, weights, pmis)
         results.append((weights, pmis))
     np.testing.assert_allclose(results[0], results[1], rtol=1e-6)

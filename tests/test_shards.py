@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tables
 
+from simglove_spark.config import TrainConfig
 from simglove_spark.errors import InputError
 from simglove_spark.kernels import cells as cell_kernels
 from simglove_spark.kernels import hashes
@@ -27,9 +28,8 @@ def write(folder: Path, num_shards: int = 3) -> Path:
 
 
 def opened(folder: Path, held_out: float = 0.0, seed: int = 1, keep: bool = True, size: int = SIZE) -> PairShards:
-    details = Manifest.load(folder, "pairs").details
-    counts = np.log(list(COUNTS.values())[:size])
-    weighing = Weighing(counts, details["total_pairs"], details["total_words"], details["unit"], 100.0, 0.75)
+    counts = np.array(list(COUNTS.values())[:size])
+    weighing = Weighing.of(Manifest.load(folder, "pairs"), counts, TrainConfig())
     return PairShards(folder, weighing, size, held_out, seed, keep)
 
 
@@ -41,7 +41,7 @@ def cells_of(rows: Rows) -> dict[tuple[int, int], tuple[float, float]]:
             key = (word, int(rows.contexts[cell]))
             assert key not in cells
             cells[key] = (float(rows.weights[cell]), float(rows.pmis[cell]))
-    assert len(cells) == rows.cells
+    assert len(cells) == rows.size
     return cells
 
 
@@ -93,7 +93,7 @@ def test_a_shard_without_a_file_has_rows_without_cells(tmp_path: Path) -> None:
     shards = opened(tmp_path / "pairs", 0.5)
     sizes = [shards.load(shard).rows.words.size for shard in range(7)]
     assert sum(sizes) == SIZE
-    assert all(shards.load(shard).rows.cells == 0 for shard in range(7) if shard != one)
+    assert all(shards.load(shard).rows.size == 0 for shard in range(7) if shard != one)
 
 
 def test_held_out_pairs_are_decided_by_the_formula_and_nothing_is_lost(tmp_path: Path) -> None:

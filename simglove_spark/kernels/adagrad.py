@@ -1,56 +1,81 @@
-"""AdaGrad on single cells, to the letter of the published tool (bojone/simpler_glove, src/glove.c, model 0)."""
+"""AdaGrad on single cells, to the letter of the published tool (bojone/simpler_glove, src/glove.c)."""
 
 import numpy as np
 
+from simglove_spark.kernels import simd
 from simglove_spark.kernels.compile import kernel
-from simglove_spark.kernels.rows import dot
+from simglove_spark.kernels.prefetch import prefetch_row
+from simglove_spark.kernels.simd import LANES
 
 ALL_DONE = -1
+AHEAD = 6  # cells; four rows of each are asked for
 
 
 @kernel
-def move(vector, squares, other, slope, learning_rate):
-    """One word's step (float32[dim] each); in a loop of its own, which LLVM turns into SIMD."""
-    for d in range(vector.size):
-        gradient = slope * other[d]
-        square = squares[d] + gradient * gradient
-        squares[d] = square
-        vector[d] -= learning_rate * gradient / np.sqrt(square + np.float32(1e-8))
+def product_of(vectors, first, second):
+    """Inner product of two rows."""
+    t = simd.zeros()
+    for d in range(0, vectors.shape[1], LANES):
+        t = simd.multiply_add(simd.load_row(vectors, first, d), simd.load_row(vectors, second, d), t)
+    return simd.total(t)
 
 
 @kernel
-def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss):
-    """Take one step for each cell, in the given order; both words move from their old values.
+def move_both(vectors, squares, first, second, slope, learning_rate):
+    """Steps of two rows, both from their old values."""
+    slopes, rates = simd.spread(slope), simd.spread(-learning_rate)
+    little = simd.spread(np.float32(1e-8))
+    for d in range(0, vectors.shape[1], LANES):
+        x, y = simd.load_row(vectors, first, d), simd.load_row(vectors, second, d)
+        x_slope, y_slope = simd.multiply(slopes, y), simd.multiply(slopes, x)
+        x_square = simd.multiply_add(x_slope, x_slope, simd.load_row(squares, first, d))
+        y_square = simd.multiply_add(y_slope, y_slope, simd.load_row(squares, second, d))
+        simd.store_row(squares, first, d, x_square)
+        simd.store_row(squares, second, d, y_square)
+        x_step = simd.over_root(simd.multiply(rates, x_slope), simd.add(x_square, little))
+        y_step = simd.over_root(simd.multiply(rates, y_slope), simd.add(y_square, little))
+        simd.store_row(vectors, first, d, simd.add(x, x_step))
+        simd.store_row(vectors, second, d, simd.add(y, y_step))
 
-    The gradient is f e c without the factor 2, squares are raised before the step, and 1e-8 stands under the root.
+
+@kernel
+def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss, function):
+    """Take one step for each cell, in the given order; both rows move from their old values.
+
+    The gradient is half the slope of the loss (f e c for squares, without the factor 2), squares are raised before the
+    step, and 1e-8 stands under the root.
 
     Parameters
     ----------
     order : int32[n]
         Cells to visit.
     words, contexts : int32[:]
+        Rows of ``vectors``, never the same one twice in a cell.
     weights, pmis : float32[:]
-    vectors, squares : float32[V, dim]
-        Changed in place; squares begin at 1.
+    vectors, squares : float32[:, D]
+        Changed in place; squares begin at 1, and a component whose squares are infinite never moves.
     learning_rate : float32
     loss : float64[1]
-        Raised by f e^2 of every cell, as met.
+        Raised by the loss of every cell, as met.
+    function : compiled function
+        One of `losses`.
 
     Returns
     -------
     cell : int64
-        The first cell whose error is not finite, where the work stops; `ALL_DONE` when there is none.
+        The first cell whose slope is not finite, where the work stops; `ALL_DONE` when there is none.
     """
-    old = np.empty(vectors.shape[1], np.float32)
-    for cell in order:
-        v, c = vectors[words[cell]], vectors[contexts[cell]]
-        v_squares, c_squares = squares[words[cell]], squares[contexts[cell]]
-        error = dot(v, c) - pmis[cell]
-        slope = weights[cell] * error
-        if not np.isfinite(slope):
+    for place in range(order.size):
+        if place + AHEAD < order.size:
+            later = order[place + AHEAD]
+            for matrix in (vectors, squares):
+                prefetch_row(matrix, words[later])
+                prefetch_row(matrix, contexts[later])
+        cell = order[place]
+        word, context = words[cell], contexts[cell]
+        here, slope = function(product_of(vectors, word, context), pmis[cell], weights[cell])
+        if not abs(slope) < np.inf:  # np.isfinite takes x - x, which LLVM may reorder to 0 inside a product
             return np.int64(cell)
-        loss[0] += slope * error
-        old[:] = v
-        move(v, v_squares, c, slope, learning_rate)
-        move(c, c_squares, old, slope, learning_rate)
+        loss[0] += here
+        move_both(vectors, squares, word, context, np.float32(0.5) * slope, learning_rate)
     return np.int64(ALL_DONE)

@@ -7,7 +7,21 @@ from simglove_spark.kernels.hashes import is_held_out
 
 
 @kernel
-def weigh(words, contexts, counts, log_counts, constants, weights, pmis):
+def weight_of(log_count, constants):
+    """The weight f of a count whose logarithm is given."""
+    return np.exp(constants[2] * min(constants[3], log_count - constants[1]))
+
+
+@kernel
+def fill_tables(constants, logs, weights):
+    """Fill logarithm (float64[m]) and weight (float32[m]) of the counts 0 to m - 1; those of 0 are left alone."""
+    for count in range(1, logs.size):
+        logs[count] = np.log(np.float64(count))
+        weights[count] = weight_of(logs[count], constants)
+
+
+@kernel
+def weigh(words, contexts, counts, log_counts, constants, small_logs, small_weights, weights, pmis):
     """Fill weight and pmi of each cell.
 
         pmi = log x_ij - log X - log n_i - log n_j + 2 log N,  f = min(1, (x / x_max)^alpha)
@@ -19,15 +33,22 @@ def weigh(words, contexts, counts, log_counts, constants, weights, pmis):
         In units: x = count / unit.
     log_counts : float64[V]
         log n_i.
-    constants : float64[3]
-        2 log N - log X (X in units), log x_max + log unit, alpha.
+    constants : float64[4]
+        2 log N - log X (X in units), log x_max + log unit, alpha, and the most that log (x / x_max) may be.
+    small_logs, small_weights : float64[m], float32[m]
+        From `fill_tables`.
     weights, pmis : float32[n]
         Filled.
     """
     for cell in range(counts.size):
-        log_count = np.log(np.float64(counts[cell]))
+        count = counts[cell]
+        if 0 < count < small_logs.size:
+            log_count = small_logs[count]
+            weights[cell] = small_weights[count]
+        else:
+            log_count = np.log(np.float64(count))
+            weights[cell] = weight_of(log_count, constants)
         pmis[cell] = log_count + constants[0] - log_counts[words[cell]] - log_counts[contexts[cell]]
-        weights[cell] = np.exp(constants[2] * min(0.0, log_count - constants[1]))
 
 
 @kernel

@@ -35,3 +35,6 @@ def _can_write(folder: Path) -> bool:
 kernel: Callable[[Callable], Any] = partial(
     numba.njit, nogil=True, cache=can_cache(), fastmath=FASTMATH, error_model="numpy"
 )
+
+#: The same for functions with another's code inside that may change unnoticed: never kept on disk.
+compiled_anew: Callable[[Callable], Any] = partial(numba.njit, nogil=True, fastmath=FASTMATH, error_model="numpy")

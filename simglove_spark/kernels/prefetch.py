@@ -4,7 +4,7 @@ from numba import types
 from numba.core.cgutils import get_or_insert_function, int32_t, intp_t, ir, unpack_tuple, voidptr_t
 from numba.extending import intrinsic, overload
 
-LINE = 64  # bytes of a cache line
+LINE, LINES = 64, 4  # bytes of a cache line; lines asked for at once, so that no loop is needed for most rows
 
 
 def prefetch_row(matrix, row):
@@ -16,7 +16,7 @@ def _prefetch_row(matrix, row):
     size = matrix.dtype.bitwidth // 8
 
     def bring(matrix, row):
-        for byte in range(0, matrix.shape[1] * size, LINE):
+        for byte in range(0, matrix.shape[1] * size, LINE * LINES):
             _prefetch(matrix, row, byte)
 
     return bring
@@ -28,11 +28,13 @@ def _prefetch(_typing, matrix, row, byte):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         stride = unpack_tuple(builder, array.strides)[0]
         offset = builder.add(builder.mul(stride, arguments[1]), arguments[2])
-        address = builder.inttoptr(builder.add(builder.ptrtoint(array.data, intp_t), offset), voidptr_t)
+        start = builder.add(builder.ptrtoint(array.data, intp_t), offset)
         kind = ir.FunctionType(ir.VoidType(), [voidptr_t, int32_t, int32_t, int32_t])
         function = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        # to read, with high locality, data
-        builder.call(function, [address, int32_t(0), int32_t(3), int32_t(1)])
+        for line in range(LINES):
+            address = builder.inttoptr(builder.add(start, intp_t(line * LINE)), voidptr_t)
+            # to read, with high locality, data
+            builder.call(function, [address, int32_t(0), int32_t(3), int32_t(1)])
         return context.get_dummy_value()
 
     return types.void(matrix, types.intp, types.intp), generate

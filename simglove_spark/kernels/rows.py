@@ -1,21 +1,50 @@
-"""The row solver: with all other vectors held, the loss is quadratic in one; a few conjugate-gradient steps go to its minimum.
+"""The row solver: with all other vectors held, the loss is quadratic in one; conjugate gradients go to its minimum.
 
 For word i with cells j (docs/model.md):
 
-    (sum_j f_ij c_j c_j^T + w0 a_i G' + lambda I) v_i = sum_j f_ij pmi_ij c_j + w0 a_i m0 s'
-    G' = G - a_i v_i v_i^T,  s' = s - a_i v_i,  G = sum_j a_j c_j c_j^T,  s = sum_j a_j c_j
+    A_i v_i = b_i,  A_i = sum_j f_ij c_j c_j^T + w0 a_i G' + lambda I,  b_i = sum_j f_ij pmi_ij c_j + w0 a_i m0 s'
+    G = sum_j a_j c_j c_j^T,  s = sum_j a_j c_j;  in one shared space G' = G - a_i v_i v_i^T,  s' = s - a_i v_i
 
-Four cells are taken at a time: one reading of the direction serves four inner products, one update of the sum four vectors.
+A_i is much like a multiple of G, so (g_i G + lambda I)^-1 with g_i = (sum_j f_ij + w0 a_i a) / a, a = sum_j a_j, is the
+preconditioner; the inverses are made for a few values of g (`invert`), and each row takes the nearest.
+
+Rows of all matrices are padded with zeros to a multiple of eight.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
+from simglove_spark.kernels import simd
 from simglove_spark.kernels.compile import kernel
-from simglove_spark.kernels.prefetch import prefetch_row
+from simglove_spark.kernels.gather import add_cells, curvature, multiply
+from simglove_spark.kernels.simd import LANES
 
 # Squares of residuals below which float32 has nothing left to gain: by themselves, and against the first one
 SMALLEST_SQUARE, SMALLEST_SHARE = np.float32(1e-24), np.float32(1e-13)
-AHEAD = 12  # cells; their vectors lie all over memory, and the processor cannot guess where
+SPACING = 2.0  # log2 of the ratio between neighbouring values of g
+LEVELS, UNIT_LEVEL = 20, 16  # values of g: 4^-16 to 4^3
+
+
+class Common(NamedTuple):
+    """What all rows share of the other side: ``gram`` float32[D, D] (G), ``pull`` float32[D] (s), and the ``inverses``
+    float32[LEVELS, D, D]; ``activities`` float32[V] are the rows' own a_i."""
+
+    gram: np.ndarray
+    pull: np.ndarray
+    inverses: np.ndarray
+    activities: np.ndarray
+
+
+class Options(NamedTuple):
+    """``w0``, ``m0``, ``ridge`` (lambda), ``activity`` (a) and ``own`` (1 in one shared space, else 0), all float32; ``steps``."""
+
+    w0: np.float32
+    m0: np.float32
+    ridge: np.float32
+    activity: np.float32
+    own: np.float32
+    steps: int
 
 
 @kernel
@@ -28,62 +57,34 @@ def dot(a, b):
 
 
 @kernel
-def add_cells(begin, end, contexts, weights, pmis, share, vectors, point, out):
-    """Add sum_j f_j (share pmi_j - <c_j, point>) c_j to ``out`` (float32[dim]) over the cells begin to end.
-
-    ``share`` (float32) is 1 for the residual and 0 for a product with the matrix alone.
-    Returns sum_j f_j (share pmi_j - <c_j, point>)^2 (float64).
-    """
-    dim = out.size
-    loss = 0.0
-    cell = begin
-    while cell + 4 <= end:
-        for later in range(cell + AHEAD, min(cell + AHEAD + 4, end)):
-            prefetch_row(vectors, contexts[later])
-        c0, c1 = vectors[contexts[cell]], vectors[contexts[cell + 1]]
-        c2, c3 = vectors[contexts[cell + 2]], vectors[contexts[cell + 3]]
-        t0 = t1 = t2 = t3 = np.float32(0.0)
-        for d in range(dim):
-            t0 += c0[d] * point[d]
-            t1 += c1[d] * point[d]
-            t2 += c2[d] * point[d]
-            t3 += c3[d] * point[d]
-        t0, t1 = share * pmis[cell] - t0, share * pmis[cell + 1] - t1
-        t2, t3 = share * pmis[cell + 2] - t2, share * pmis[cell + 3] - t3
-        u0, u1 = weights[cell] * t0, weights[cell + 1] * t1
-        u2, u3 = weights[cell + 2] * t2, weights[cell + 3] * t3
-        for d in range(dim):
-            out[d] += u0 * c0[d] + u1 * c1[d] + u2 * c2[d] + u3 * c3[d]
-        loss += np.float64(u0) * t0 + np.float64(u1) * t1 + np.float64(u2) * t2 + np.float64(u3) * t3
-        cell += 4
-    while cell < end:
-        c0 = vectors[contexts[cell]]
-        t0 = share * pmis[cell] - dot(c0, point)
-        u0 = weights[cell] * t0
-        for d in range(dim):
-            out[d] += u0 * c0[d]
-        loss += np.float64(u0) * t0
-        cell += 1
-    return loss
+def sum_weights(begin, end, weights):
+    """Sum of the weights of the cells begin to end (float32)."""
+    total = np.float32(0.0)
+    for cell in range(begin, end):
+        total += weights[cell]
+    return total
 
 
 @kernel
-def subtract_common(scale, ridge, activity, own, gram, point, out):
-    """Subtract (scale (G - a v v^T) + ridge I) point from ``out`` (float32[dim]).
-
-    ``own`` (float32[dim]) is the word's vector v at the block's start; ``gram`` (float32[dim + 1, dim]) holds G, then s.
-    """
-    dim = out.size
-    if scale != 0:
-        along = activity * dot(own, point)
-        for d in range(dim):
-            out[d] -= scale * (dot(gram[d], point) - along * own[d])
-    for d in range(dim):
-        out[d] -= ridge * point[d]
+def nearest_level(g):
+    """Number of the inverse that a row with this g takes."""
+    if not g > 0:
+        return 0
+    return min(max(int(np.floor(np.log2(g) / SPACING + 0.5)) + UNIT_LEVEL, 0), LEVELS - 1)
 
 
 @kernel
-def solve_rows(words, bounds, contexts, weights, pmis, vectors, gram, activities, options, out):
+def subtract_common(scale, ridge, activity, own, common, point, out):
+    """Subtract (scale (G - a v v^T) + ridge I) point from ``out`` (float32[D]); ``own`` is v at the block's start."""
+    product = np.empty_like(point)
+    multiply(common.gram, point, product)
+    along = activity * dot(own, point)
+    for d in range(out.size):
+        out[d] -= scale * (product[d] - along * own[d]) + ridge * point[d]
+
+
+@kernel
+def solve_rows(words, bounds, cells, table, vectors, common, options, out):
     """Solve some rows from the vectors as they are.
 
     Parameters
@@ -92,16 +93,14 @@ def solve_rows(words, bounds, contexts, weights, pmis, vectors, gram, activities
         Whose rows they are.
     bounds : int64[n, 2]
         First cell of each row, and the one after its last.
-    contexts : int32[:]
-    weights, pmis : float32[:]
-        Of the cells; pmi in nats.
-    vectors : float32[V, dim]
-    gram : float32[dim + 1, dim]
-        G, then s.
-    activities : float32[V]
-    options : float32[4]
-        w0, m0, lambda, and the number of steps.
-    out : float32[n, dim]
+    cells : Cells
+    table : uint16[V, D]
+        The other side's vectors c as float16.
+    vectors : float32[V, D]
+        The own side's vectors v; in one shared space the same words' and, but for rounding, the same.
+    common : Common
+    options : Options
+    out : float32[n, D]
         The new vectors.
 
     Returns
@@ -109,62 +108,112 @@ def solve_rows(words, bounds, contexts, weights, pmis, vectors, gram, activities
     loss : float64
         sum f (<v_i, c_j> - pmi_ij)^2 over the cells, before solving.
     """
-    dim = out.shape[1]
-    w0, m0, ridge = options[0], options[1], options[2]
-    residual, direction, product = np.empty(dim, np.float32), np.empty(dim, np.float32), np.empty(dim, np.float32)
+    size = out.shape[1]
+    residual, step = np.empty(size, np.float32), np.empty(size, np.float32)
+    direction, product = np.empty(size, np.float32), np.empty(size, np.float32)
     loss = 0.0
     for row in range(words.size):
-        own, activity, solution = vectors[words[row]], activities[words[row]], out[row]
+        own, solution = vectors[words[row]], out[row]
         begin, end = bounds[row, 0], bounds[row, 1]
-        scale = w0 * activity
-        for d in range(dim):
+        scale = options.w0 * common.activities[words[row]]
+        activity = options.own * common.activities[words[row]]
+        for d in range(size):
             solution[d] = own[d]
-            residual[d] = scale * m0 * (gram[dim, d] - activity * own[d])
-        loss += add_cells(begin, end, contexts, weights, pmis, np.float32(1.0), vectors, own, residual)
-        subtract_common(scale, ridge, activity, own, gram, own, residual)
-        direction[:] = residual
-        square = dot(residual, residual)
+            residual[d] = scale * options.m0 * (common.pull[d] - activity * own[d])
+        loss += add_cells(begin, end, cells, np.float32(1.0), table, own, residual)
+        subtract_common(scale, options.ridge, activity, own, common, own, residual)
+        inverse = common.inverses[nearest_level(sum_weights(begin, end, cells.weights) / options.activity + scale)]
+        multiply(inverse, residual, step)
+        direction[:] = step
+        square = dot(residual, step)
         enough = max(SMALLEST_SQUARE, SMALLEST_SHARE * square)
-        for _step in range(int(options[3])):
+        for number in range(1, options.steps + 1):
             if square <= enough < np.inf:  # NaN and infinity go on, and are found by the caller
                 break
             product[:] = np.float32(0.0)
-            add_cells(begin, end, contexts, weights, pmis, np.float32(0.0), vectors, direction, product)
-            subtract_common(scale, ridge, activity, own, gram, direction, product)
-            length = -square / dot(direction, product)
-            for d in range(dim):
+            subtract_common(scale, options.ridge, activity, own, common, direction, product)
+            if number == options.steps:  # the residual is not needed any more
+                curved = curvature(begin, end, cells, table, direction) - dot(direction, product)
+            else:
+                add_cells(begin, end, cells, np.float32(0.0), table, direction, product)
+                curved = -dot(direction, product)
+            length = square / curved
+            for d in range(size):
                 solution[d] += length * direction[d]
                 residual[d] += length * product[d]
-            before, square = square, dot(residual, residual)
-            for d in range(dim):
-                direction[d] = residual[d] + square / before * direction[d]
+            if number < options.steps:
+                multiply(inverse, residual, step)
+                before, square = square, dot(residual, step)
+                for d in range(size):
+                    direction[d] = step[d] + square / before * direction[d]
     return loss
 
 
 @kernel
-def add_gram(gram, first, last, rows, activities, sign):
-    """Add sign * sum_r a_r x_r x_r^T to rows ``first`` to ``last`` of ``gram`` (float64[dim + 1, dim]), and to s.
+def invert(gram, dim, g, ridge, out):
+    """Put (g G + ridge I)^-1 into ``out`` (float32[D, D], zero in the padding), by Gauss and Jordan.
 
-    ``rows`` (float32[n, dim]) are the x_r, ``activities`` (float32[n]) the a_r. Row dim of ``gram`` is s = sum_r a_r x_r.
+    ``gram`` (float64[D + 1, D]) holds G in its first ``dim`` rows and columns. A little is added to the diagonal, so that
+    an inverse exists; as a preconditioner it needs no more.
+    """
+    matrix, trace = np.empty((dim, dim)), 0.0
+    for d in range(dim):
+        trace += gram[d, d]
+    for d in range(dim):
+        for e in range(dim):
+            matrix[d, e] = g * gram[d, e]
+        matrix[d, d] += ridge + 1e-6 * g * trace / dim + 1e-30
+    for pivot in range(dim):
+        factor = 1.0 / matrix[pivot, pivot]
+        matrix[pivot, pivot] = 1.0
+        for e in range(dim):
+            matrix[pivot, e] *= factor
+        for d in range(dim):
+            if d != pivot:
+                factor = matrix[d, pivot]
+                matrix[d, pivot] = 0.0
+                for e in range(dim):
+                    matrix[d, e] -= factor * matrix[pivot, e]
+    out[:] = np.float32(0.0)
+    for d in range(dim):
+        for e in range(dim):
+            out[d, e] = np.float32(matrix[d, e])
+
+
+@kernel
+def put_rows(words, rows, vectors, table):
+    """Write ``rows`` (float32[n, D]) to the words' places in ``vectors`` (float32[V, D]) and ``table`` (uint16[V, D])."""
+    for row in range(words.size):
+        for d in range(0, rows.shape[1], LANES):
+            floats = simd.load_row(rows, row, d)
+            simd.store_row(vectors, words[row], d, floats)
+            simd.store_row(table, words[row], d, floats)
+
+
+@kernel
+def add_gram(gram, first, last, rows, activities, sign):
+    """Add sign * sum_r a_r x_r x_r^T to rows ``first`` to ``last`` of ``gram`` (float64[D + 1, D]), and to s.
+
+    ``rows`` (float32[n, D]) are the x_r, ``activities`` (float32[n]) the a_r. Row D of ``gram`` is s = sum_r a_r x_r.
     Each entry is summed in order of r, however the rows are shared out.
     """
-    dim = rows.shape[1]
+    size = rows.shape[1]
     for r in range(rows.shape[0]):
         row = rows[r]
         for d in range(first, last):
-            factor = np.float64(sign * activities[r]) * (np.float64(row[d]) if d < dim else 1.0)
+            factor = np.float64(sign * activities[r]) * (np.float64(row[d]) if d < size else 1.0)
             target = gram[d]
-            for e in range(dim):
+            for e in range(size):
                 target[e] += factor * np.float64(row[e])
 
 
 @kernel
-def loss_of_rows(words, bounds, contexts, weights, pmis, vectors):
-    """Sum of f (<v_i, c_j> - pmi_ij)^2 over all cells of the rows (float64); arguments as in `solve_rows`."""
+def loss_of_rows(words, bounds, cells, vectors, others):
+    """Sum of f (<v_i, c_j> - pmi_ij)^2 over all cells of the rows (float64); v of ``vectors``, c of ``others``."""
     loss = 0.0
     for row in range(words.size):
         own = vectors[words[row]]
         for cell in range(bounds[row, 0], bounds[row, 1]):
-            error = np.float64(dot(own, vectors[contexts[cell]])) - pmis[cell]
-            loss += weights[cell] * error * error
+            error = np.float64(dot(own, others[cells.contexts[cell]])) - cells.pmis[cell]
+            loss += cells.weights[cell] * error * error
     return loss

@@ -1,0 +1,118 @@
+"""Training that was stopped, on disk: all that is needed to go on as if nothing had happened.
+
+Beside the output ``NAME`` lies ``.NAME.checkpoint/`` with one folder ``state-NUMBER`` of arrays and ``state.json``. A state
+is written under another name, renamed, and only then is the one before deleted: a kill at any moment leaves a whole one.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simglove_spark.errors import ConfigError
+
+META = "state.json"
+
+
+class Checkpoints:
+    """The states of one training.
+
+    Parameters
+    ----------
+    output : Path
+        Where the vectors will go.
+    identity : dict
+        What must be the same for a state to be gone on from: options, and the tables trained on.
+    """
+
+    def __init__(self, output: Path, identity: dict[str, Any]) -> None:
+        self.folder = output.parent / f".{output.name}.checkpoint"
+        self.identity = json.loads(json.dumps(identity))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against other trainings of the same output; the lock goes with the process.
+
+        Raises
+        ------
+        ConfigError
+            When another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError(
+                    f"output must be trained by one process at a time; got a second ({self.folder}). "
+                    "Wait, or give another --output."
+                ) from error
+            yield
+
+    def save(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Write a state, switch to it, and delete the one before.
+
+        Parameters
+        ----------
+        told : dict
+            JSON values.
+        arrays : dict
+            By name.
+        """
+        before = self._states()
+        number = before[-1][0] + 1 if before else 1
+        building = self.folder / f"building-{number}"
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir(parents=True)
+        checksums = {name: _write(building / f"{name}.npy", array) for name, array in arrays.items()}
+        meta = {"identity": self.identity, "told": told, "checksums": checksums}
+        with (building / META).open("w") as file:
+            json.dump(meta, file)
+            file.flush()
+            os.fsync(file.fileno())
+        building.rename(self.folder / f"state-{number}")
+        for _, old in before:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+        """The latest whole state of this very training; None when there is none."""
+        for _, folder in reversed(self._states()):
+            try:
+                meta = json.loads((folder / META).read_text())
+                if meta["identity"] != self.identity:
+                    continue
+                arrays = {name: np.load(folder / f"{name}.npy") for name in meta["checksums"]}
+            except (OSError, ValueError, KeyError):
+                continue  # torn by a crash of the machine: the one before may be whole
+            if all(_checksum(arrays[name]) == checksum for name, checksum in meta["checksums"].items()):
+                return meta["told"], arrays
+        return None
+
+    def remove(self) -> None:
+        """Delete all of it: the training is complete."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _states(self) -> list[tuple[int, Path]]:
+        """Numbers and folders, ascending."""
+        found = self.folder.glob("state-*")
+        return sorted((int(path.name.partition("-")[2]), path) for path in found if path.name[6:].isdigit())
+
+
+def _write(path: Path, array: NDArray[Any]) -> int:
+    with path.open("wb") as file:
+        np.save(file, array)
+        file.flush()
+        os.fsync(file.fileno())
+    return _checksum(array)
+
+
+def _checksum(array: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)

@@ -1,0 +1,105 @@
+"""A loss of the user's own, given as ``module:function``: how it is found, checked, and used by the solvers.
+
+The function takes (inner product, pmi, weight) as float32 and returns (loss, slope), the slope being d loss / d inner
+product. AdaGrad steps along the slope. The row solver needs a slope that never points away from the pmi: it then solves
+the weighted squares that have the same slopes, again in each sweep.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from simglove_spark.errors import ConfigError
+from simglove_spark.kernels.compile import compiled_anew
+from simglove_spark.kernels.gather import Cells
+from simglove_spark.kernels.reweigh import reweigh
+
+
+@lru_cache
+def load_loss(name: str) -> Callable[..., Any]:
+    """The compiled function of a name ``module:function``; modules in the present folder are found too.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or it cannot be compiled, or does not return two numbers.
+    """
+    module, _, function = name.partition(":")
+    try:
+        sys.path.append(str(Path.cwd()))
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"--loss must be MODULE:FUNCTION; got {name} ({error}). Give one that can be imported here."
+        ) from error
+    finally:
+        sys.path.pop()
+    return compiled(found, name)
+
+
+def compiled(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function compiled by numba and tried once."""
+    made = function if hasattr(function, "py_func") else numba.njit(function)
+    try:
+        loss, slope = made(np.float32(0.5), np.float32(0.25), np.float32(1.0))
+        float(loss), float(slope)
+    except Exception as error:  # whatever numba or the function raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"--loss must take (product, pmi, weight) and return (loss, slope), in what numba compiles; got {reason} ({name}). "
+            "See simglove_spark/kernels/losses.py."
+        ) from error
+    return made
+
+
+class Reweighing:
+    """Turns a loss into weights of squares for some rows at a time.
+
+    Parameters
+    ----------
+    function : compiled function
+    name : str
+        For messages.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.function, self.name = function, name
+        # with the user's function inside, which numba's cache would not notice to have changed
+        self._reweigh = compiled_anew(reweigh.py_func)
+
+    def rows(
+        self,
+        words: NDArray[np.int32],
+        bounds: NDArray[np.int64],
+        cells: Cells,
+        table: NDArray[np.uint16],
+        vectors: NDArray[np.float32],
+    ) -> tuple[float, NDArray[np.int64], Cells]:
+        """Loss of the rows' cells, and their bounds and cells with new weights.
+
+        Raises
+        ------
+        ConfigError
+            When a slope points away from the pmi.
+        """
+        sizes = bounds[:, 1] - bounds[:, 0]
+        ends = np.cumsum(sizes)
+        places = np.repeat(bounds[:, 0] - (ends - sizes), sizes) + np.arange(sizes.sum())
+        weights = np.empty(places.size, np.float32)
+        loss, bad = self._reweigh(words, bounds, cells, table, vectors, self.function, weights)
+        if bad >= 0:
+            raise ConfigError(
+                f"--loss must have a slope towards the pmi with --solver rows; got weight {weights[bad]} ({self.name}). "
+                "Use --solver adagrad --all-pairs-weight 0."
+            )
+        columns = (cells.contexts[places], weights, cells.pmis[places])
+        for column in columns:
+            column.flags.writeable = False
+        return loss, np.column_stack([ends - sizes, ends]), Cells(*columns)
