@@ -23,6 +23,7 @@ from simglove_spark.sides import padded, start_vectors
 from simglove_spark.vectors_table import first_not_finite
 
 CELLS_PER_BUFFER = 1 << 20
+UNMOVED = np.float32(1e30)  # squares so large that a step is nothing to float32; infinity is none for an estimated root
 
 
 class Mixed(NamedTuple):
@@ -73,7 +74,7 @@ class AdagradSolver:
             if biases:
                 bias, one = config.dim + place, config.dim + 1 - place
                 self.matrix[rows, bias] = vectors[:, 0][::-1]  # as small as a component
-                self.matrix[rows, one], self.squares[rows, one] = 1, np.inf
+                self.matrix[rows, one], self.squares[rows, one] = 1, UNMOVED
         self._first_context = self.size * (len(starts) - 1)
         self._mixed: dict[int, Mixed] = {}
         self.between_buffers: Callable[[], None] = lambda: None

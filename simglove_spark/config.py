@@ -6,14 +6,13 @@ in its manifest; those in `RunConfig` and `SparkConfig` do not.
 """
 
 import math
-import re
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from simglove_spark.errors import ConfigError
-from simglove_spark.memory import parse_size, parse_time
+from simglove_spark.memory import parse_time
+from simglove_spark.option_checks import Whole, check_size, require, whole
 
 DistanceWeighting = Literal["flat", "harmonic"]
 Solver = Literal["rows", "adagrad"]
@@ -26,37 +25,29 @@ HandOut = Literal["words", "sum", "concatenated"]
 PRESETS: dict[Preset, dict[str, Any]] = {
     "default": {},
     # the published tool to the letter (bojone/simpler_glove, src/glove.c)
-    "simpler-glove": {"distance_weighting": "flat", "solver": "adagrad", "all_pairs_weight": 0.0, "l2": 0.0},
+    "simpler-glove": {
+        "distance_weighting": "flat",
+        "count_power": 1.0,
+        "x_max": 100.0,
+        "alpha": 0.75,
+        "solver": "adagrad",
+        "all_pairs_weight": 0.0,
+        "l2": 0.0,
+    },
     # Pennington et al. 2014: biases, log counts, two spaces whose sum is handed out
     "glove": {
         "distance_weighting": "harmonic",
         "model": "glove",
         "space": "separate",
         "hand_out": "sum",
+        "x_max": 100.0,
+        "alpha": 0.75,
         "solver": "adagrad",
         "all_pairs_weight": 0.0,
         "l2": 0.0,
         "learning_rate": 0.05,
     },
 }
-
-
-def _whole(_kind: type, tokens: Any) -> int:
-    """A whole number; the parser alone would round 1.5."""
-    text = tokens[0].value
-    if not re.fullmatch(r"\s*[+-]?[0-9][0-9_]*\s*", text):
-        where = "" if tokens[0].source == "cli" else f" ({tokens[0].source})"
-        raise ValueError(f"must be a whole number; got {text!r}{where}.")
-    return int(text)
-
-
-Whole = Annotated[int, Parameter(converter=_whole)]
-
-
-def _require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:
-    """Refuse an impossible option by the message template."""
-    if not ok:
-        raise ConfigError(f"--{flag} must {rule}; got {value}. {hint}")
 
 
 @Parameter(name="*")
@@ -85,13 +76,13 @@ class VocabularyConfig:
     min_count: Whole = 5
     """Keep words that occur at least this often."""
 
-    max_vocab: Annotated[int | None, Parameter(show_default=False, converter=_whole)] = None
+    max_vocab: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
     """Keep at most this many words, the most frequent ones."""
 
     def __post_init__(self) -> None:
-        _require(self.min_count >= 1, "min-count", "be at least 1", self.min_count, "Use 1 to keep every word.")
+        require(self.min_count >= 1, "min-count", "be at least 1", self.min_count, "Use 1 to keep every word.")
         ok = self.max_vocab is None or 2 <= self.max_vocab < 2**31 - 1
-        _require(ok, "max-vocab", "lie between 2 and 2,147,483,646", self.max_vocab, "Leave it out to keep all words.")
+        require(ok, "max-vocab", "lie between 2 and 2,147,483,646", self.max_vocab, "Leave it out to keep all words.")
 
 
 @Parameter(name="*")
@@ -105,13 +96,13 @@ class PairsConfig:
     distance_weighting: DistanceWeighting = "harmonic"
     """What a pair at distance d counts: 1 (flat) or 1/d (harmonic)."""
 
-    num_shards: Annotated[int | None, Parameter(show_default=False, converter=_whole)] = None
+    num_shards: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
     """Number of shards of the pair table. By default one for every two million words of the corpus, at least four."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.window_size <= 1000, "window-size", "lie between 1 and 1000", self.window_size, "Use 10.")
+        require(1 <= self.window_size <= 1000, "window-size", "lie between 1 and 1000", self.window_size, "Use 10.")
         ok = self.num_shards is None or 1 <= self.num_shards <= 2**20
-        _require(ok, "num-shards", "lie between 1 and 1,048,576", self.num_shards, "Leave it out.")
+        require(ok, "num-shards", "lie between 1 and 1,048,576", self.num_shards, "Leave it out.")
 
 
 @Parameter(name="*")
@@ -149,10 +140,13 @@ class TrainConfig:
     start_from: Annotated[str | None, Parameter(show_default=False)] = None
     """Vectors table to start from; words that are not in it get the solution of their own row, given the others."""
 
-    x_max: float = 100.0
+    count_power: float = 0.75
+    """Exponent that evens out word counts in the pmi: n becomes mean (n / mean)^power; 1 is the plain pmi."""
+
+    x_max: float = 1000.0
     """Count from which a pair has full weight."""
 
-    alpha: float = 0.75
+    alpha: float = 0.5
     """Exponent of the weight (x / x_max)^alpha."""
 
     truncate_weight: bool = True
@@ -164,13 +158,13 @@ class TrainConfig:
     all_pairs_weight: float = 1e-3
     """Weight of the term over all pairs, seen or not (row solver); 0 leaves it out."""
 
-    all_pairs_pmi: float = -1.0
+    all_pairs_pmi: float = -3.0
     """PMI in nats that the all-pairs term pulls towards."""
 
     all_pairs_power: float = 0.25
     """Exponent of word frequency in the all-pairs term; 0 treats all words alike."""
 
-    l2: float = 0.1
+    l2: float = 1.0
     """Ridge on each vector (row solver)."""
 
     learning_rate: float = 0.1
@@ -188,27 +182,25 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for flag, least in (("dim", 1), ("sweeps", 1), ("epochs", 1), ("patience", 1)):
             value = getattr(self, flag)
-            _require(value >= least, flag, f"be at least {least}", value, "Give a positive whole number.")
-        _require(self.dim <= 4096, "dim", "be at most 4096", self.dim, "Use 100 to 300.")
+            require(value >= least, flag, f"be at least {least}", value, "Give a positive whole number.")
+        require(self.dim <= 4096, "dim", "be at most 4096", self.dim, "Use 100 to 300.")
         for flag in ("x_max", "learning_rate"):
             value = getattr(self, flag)
-            _require(0 < value < math.inf, flag.replace("_", "-"), "be positive and finite", value, "Use the default.")
+            require(0 < value < math.inf, flag.replace("_", "-"), "be positive and finite", value, "Use the default.")
         for flag in ("all_pairs_weight", "l2", "alpha"):
             value = getattr(self, flag)
-            _require(
-                0 <= value < math.inf, flag.replace("_", "-"), "be 0 or more and finite", value, "Use the default."
-            )
-        for flag in ("all_pairs_pmi", "all_pairs_power"):
+            require(0 <= value < math.inf, flag.replace("_", "-"), "be 0 or more and finite", value, "Use the default.")
+        for flag in ("all_pairs_pmi", "all_pairs_power", "count_power"):
             value = getattr(self, flag)
-            _require(math.isfinite(value), flag.replace("_", "-"), "be finite", value, "Use the default.")
-        _require(0 <= self.held_out < 1, "held-out", "lie in [0, 1)", self.held_out, "Use 0.01.")
-        _require(0 <= self.seed < 2**63, "seed", "lie in [0, 2^63)", self.seed, "Use a small whole number.")
+            require(math.isfinite(value), flag.replace("_", "-"), "be finite", value, "Use the default.")
+        require(0 <= self.held_out < 1, "held-out", "lie in [0, 1)", self.held_out, "Use 0.01.")
+        require(0 <= self.seed < 2**63, "seed", "lie in [0, 2^63)", self.seed, "Use a small whole number.")
         ok = self.tolerance is None or 0 <= self.tolerance < 1
-        _require(ok, "tolerance", "lie in [0, 1)", self.tolerance, "Use 0.001.")
+        require(ok, "tolerance", "lie in [0, 1)", self.tolerance, "Use 0.001.")
         self._check_combinations()
 
     def _check_combinations(self) -> None:
-        _require(
+        require(
             self.solver == "rows" or self.all_pairs_weight == 0,
             "all-pairs-weight",
             "be 0 with --solver adagrad, which visits seen pairs only",
@@ -217,11 +209,11 @@ class TrainConfig:
         )
         glove = self.solver == "adagrad" and self.space == "separate"
         hint = "Add --solver adagrad --all-pairs-weight 0 --space separate, or use --preset glove."
-        _require(self.model == "pmi" or glove, "model", "be pmi with one space or the row solver", self.model, hint)
+        require(self.model == "pmi" or glove, "model", "be pmi with one space or the row solver", self.model, hint)
         one = self.space == "separate" or self.hand_out == "words"
-        _require(one, "hand-out", "be words with --space shared", self.hand_out, "Add --space separate.")
+        require(one, "hand-out", "be words with --space shared", self.hand_out, "Add --space separate.")
         both = self.start_from is not None and (self.space == "separate" or self.model == "glove")
-        _require(not both, "start-from", "be left out with --space separate", self.start_from, "Use --space shared.")
+        require(not both, "start-from", "be left out with --space separate", self.start_from, "Use --space shared.")
 
     @property
     def passes(self) -> int:
@@ -234,7 +226,7 @@ class TrainConfig:
 class RunConfig:
     """What a run may use; nothing here changes a byte of the row solver's output."""
 
-    threads: Annotated[int | None, Parameter(show_default=False, converter=_whole)] = None
+    threads: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
     """Threads of the trainer. By default all cores."""
 
     memory: str = "auto"
@@ -248,8 +240,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         ok = self.threads is None or 1 <= self.threads <= 4096
-        _require(ok, "threads", "lie between 1 and 4096", self.threads, "Leave it out to use all cores.")
-        _check_size(self.memory, "memory")
+        require(ok, "threads", "lie between 1 and 4096", self.threads, "Leave it out to use all cores.")
+        check_size(self.memory, "memory")
         if self.max_runtime is not None:
             parse_time(self.max_runtime, "max-runtime")
 
@@ -272,8 +264,8 @@ class SparkConfig:
     """Further Spark settings, key=value; they win over ours."""
 
     def __post_init__(self) -> None:
-        _check_size(self.worker_memory, "worker-memory")
-        _check_size(self.driver_memory, "driver-memory")
+        check_size(self.worker_memory, "worker-memory")
+        check_size(self.driver_memory, "driver-memory")
 
 
 @Parameter(name="*")
@@ -283,11 +275,6 @@ class FileConfig:
 
     config: Annotated[str | None, Parameter(show_default=False)] = None
     """YAML file with options, named as on the command line; those given by hand win."""
-
-
-def _check_size(text: str, flag: str) -> None:
-    if text != "auto":
-        parse_size(text, flag)
 
 
 def content_config(*configs: Any) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def load_loss(name: str) -> Callable[..., Any]:
 
 def compiled(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The function compiled by numba and tried once."""
-    made = function if hasattr(function, "py_func") else numba.njit(function)
     try:
+        made = function if hasattr(function, "py_func") else numba.njit(function)
         loss, slope = made(np.float32(0.5), np.float32(0.25), np.float32(1.0))
         float(loss), float(slope)
     except Exception as error:  # whatever numba or the function raises

@@ -21,10 +21,12 @@ class Weighing:
         pmi_ij = log x_ij - log X - log n_i - log n_j + 2 log N    (nats; with GloVe log x_ij alone)
         f(x)   = min(1, (x / x_max)^alpha)                          x = count / unit
 
+    Each n_i is first evened out to mean (n_i / mean)^count_power (Levy, Goldberg & Dagan 2015, for contexts alone).
+
     Parameters
     ----------
     log_counts : float64[V]
-        log n_i; zeros with GloVe.
+        log n_i, evened out; zeros with GloVe.
     constant : float
         2 log N - log X, X in units; with GloVe - log unit.
     log_x_max : float
@@ -48,7 +50,9 @@ class Weighing:
         if config.model == "glove":
             return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, config.truncate_weight)
         constant = 2 * math.log(pairs.details["total_words"]) - math.log(pairs.details["total_pairs"])
-        return cls(np.log(counts), constant, log_x_max, config.alpha, config.truncate_weight)
+        mean, power = math.log(pairs.details["total_words"] / counts.size), config.count_power
+        evened = mean + power * (np.log(counts) - mean) if power != 1 else np.log(counts)
+        return cls(evened, constant, log_x_max, config.alpha, config.truncate_weight)
 
     @cached_property
     def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

@@ -162,9 +162,10 @@ def test_presets_hold_possible_options_only() -> None:
     assert TrainConfig(**preset_options("simpler-glove", TrainConfig)).passes == TrainConfig().epochs == 15
 
 
-def test_the_published_defaults() -> None:
-    assert (TrainConfig().x_max, TrainConfig().alpha, TrainConfig().learning_rate) == (100.0, 0.75, 0.1)
-    assert config.PRESETS["simpler-glove"]["all_pairs_weight"] == 0
+def test_the_defaults_and_the_published_settings() -> None:
+    assert (TrainConfig().x_max, TrainConfig().alpha, TrainConfig().learning_rate) == (1000.0, 0.5, 0.1)
+    published = config.PRESETS["simpler-glove"]
+    assert [published[name] for name in ("x_max", "alpha", "count_power", "all_pairs_weight")] == [100, 0.75, 1, 0]
     assert TrainConfig().passes == TrainConfig().sweeps
 
 

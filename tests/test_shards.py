@@ -29,7 +29,7 @@ def write(folder: Path, num_shards: int = 3) -> Path:
 
 def opened(folder: Path, held_out: float = 0.0, seed: int = 1, keep: bool = True, size: int = SIZE) -> PairShards:
     counts = np.array(list(COUNTS.values())[:size])
-    weighing = Weighing.of(Manifest.load(folder, "pairs"), counts, TrainConfig())
+    weighing = Weighing.of(Manifest.load(folder, "pairs"), counts, TrainConfig(count_power=1, x_max=100, alpha=0.75))
     return PairShards(folder, weighing, size, held_out, seed, keep)
 
 

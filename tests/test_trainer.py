@@ -111,7 +111,7 @@ def test_losses_are_means_over_weights_of_train_and_held_out_cells(
 
     monkeypatch.setattr("simglove_spark.row_solver.LEAST_BLOCKS", 1)
     folder, (_, counts, pairs) = write(tmp_path), MODEL
-    config = options(sweeps=1, held_out=held_out, x_max=30.0)
+    config = options(sweeps=1, held_out=held_out, x_max=30.0, alpha=0.75, count_power=1)
     trained = train(folder / "vocabulary", folder / "pairs", config, ONE, Progress())
     numbers, total = list(counts.values()), 2 * sum(pairs.values())
     start = RowSolver(np.array(numbers), config, 1).vectors.astype(np.float64)

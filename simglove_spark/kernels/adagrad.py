@@ -53,7 +53,7 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
         Rows of ``vectors``, never the same one twice in a cell.
     weights, pmis : float32[:]
     vectors, squares : float32[:, D]
-        Changed in place; squares begin at 1, and a component whose squares are infinite never moves.
+        Changed in place; squares begin at 1, and with 1e30 a component does not move.
     learning_rate : float32
     loss : float64[1]
         Raised by the loss of every cell, as met.

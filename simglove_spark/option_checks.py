@@ -1,0 +1,33 @@
+"""How single options are read and refused, by one message template."""
+
+import re
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from simglove_spark.errors import ConfigError
+from simglove_spark.memory import parse_size
+
+
+def whole(_kind: type, tokens: Any) -> int:
+    """A whole number; the parser alone would round 1.5."""
+    text = tokens[0].value
+    if not re.fullmatch(r"\s*[+-]?[0-9][0-9_]*\s*", text):
+        where = "" if tokens[0].source == "cli" else f" ({tokens[0].source})"
+        raise ValueError(f"must be a whole number; got {text!r}{where}.")
+    return int(text)
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
+
+
+def require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:
+    """Refuse an impossible option by the message template."""
+    if not ok:
+        raise ConfigError(f"--{flag} must {rule}; got {value}. {hint}")
+
+
+def check_size(text: str, flag: str) -> None:
+    """Refuse what is neither auto nor a size."""
+    if text != "auto":
+        parse_size(text, flag)
