@@ -22,6 +22,7 @@ from rich.console import Console
 from simglove_spark import commands_ask, commands_demo, commands_road
 from simglove_spark.config import PRESETS
 from simglove_spark.errors import ConfigError, explain
+from simglove_spark.stopping import STOPPED, ended_by_signal
 
 app = App(
     name="simglove",
@@ -64,7 +65,8 @@ def entry() -> NoReturn:
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     # a KeyboardInterrupt, as of Ctrl-C: py4j lets only that pass through a call into the JVM
-    raise KeyboardInterrupt("stopped by SIGTERM; finished stages are kept, and the same command goes on from there.")
+    ended_by_signal.set()
+    raise KeyboardInterrupt(STOPPED)
 
 
 def _sources(arguments: list[str]) -> list[Dict]:

@@ -13,6 +13,7 @@ from simglove_spark.errors import ConfigError
 from simglove_spark.evaluate import AnalogyResult, SimilarityResult, analogies, similarity
 from simglove_spark.export import FORMATS
 from simglove_spark.output import local_path
+from simglove_spark.unknown import with_unknown
 from simglove_spark.vectors import Vectors
 
 VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
@@ -98,10 +99,12 @@ def export(
     vectors: VectorsFolder,
     format: Annotated[ExportFormat, Parameter(help="File format.")],
     output: Annotated[str, Parameter(help="File to write.")],
+    unk: Annotated[bool, Parameter(negative="", help="Add <unk>, the mean of the 100 rarest words.")] = False,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
 ) -> None:
     """Write vectors as a file that other tools read."""
     known = Vectors.load(local_path(vectors))
+    known = with_unknown(known) if unk else known
     FORMATS[format].save(known, local_path(output), overwrite=overwrite)
     print(f"{len(known):,} vectors of {known.matrix.shape[1]} components are in {output}.")
 

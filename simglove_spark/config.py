@@ -149,8 +149,8 @@ class TrainConfig:
     alpha: float = 0.5
     """Exponent of the weight (x / x_max)^alpha."""
 
-    truncate_weight: bool = True
-    """Let no pair weigh more than 1; --no-truncate-weight lets the weight grow beyond x_max."""
+    no_truncate_weight: Annotated[bool, Parameter(negative="")] = False
+    """Let the weight of a pair grow beyond 1 where its count is above x_max."""
 
     loss: Annotated[str | None, Parameter(show_default=False)] = None
     """Loss of your own: MODULE:FUNCTION of (product, pmi, weight) that returns loss and slope, compiled by numba."""

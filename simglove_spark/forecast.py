@@ -30,6 +30,7 @@ WORDS_BYTES_PER_SECOND = 20e6  # of one worker
 WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
+BYTES_PER_CELL_DECODING = 32  # the columns as Arrow has them, and what is made of them
 FLOPS_PER_SECOND = 12e9  # of one core in the row solver, on the slow side
 
 
@@ -38,13 +39,17 @@ _COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  
 
 @dataclass(frozen=True)
 class Forecast:
-    """Memory and disk in bytes, time in seconds; ``sentence`` is for the reader, ``fits``: all stays in memory."""
+    """Memory and disk in bytes, time in seconds; ``sentence`` is for the reader.
+
+    ``fits``: all shards stay in memory; else ``readers`` threads decode ahead of the solver.
+    """
 
     sentence: str
     memory: int
     disk: int
     seconds: float
     fits: bool = True
+    readers: int = 1
 
 
 def sample_corpus(inputs: list[dict[str, Any]], column: str | None, lowercase: bool) -> pa.Array | None:
@@ -141,13 +146,16 @@ def _exponent(growth: list[tuple[int, int]]) -> float:
     return min(1.0, math.log(more_cells / cells) / math.log(more_words / words))
 
 
-def forecast_training(cells: int, words: int, config: TrainConfig, threads: int, memory: int) -> Forecast:
-    """What training on a pair table will take, from the manifests.
+def forecast_training(
+    cells: int, words: int, config: TrainConfig, threads: int, memory: int, num_shards: int = 1
+) -> Forecast:
+    """What training on a pair table of ``num_shards`` shards will take, from the manifests.
 
     Raises
     ------
     ResourceError
-        When the vectors do not fit into ``memory`` bytes; shards that don't fit are read again in each pass.
+        When the vectors, or the shards that are worked on at once, do not fit into ``memory`` bytes; shards that need not
+        be there are read again in each pass.
     """
     vectors = vectors_memory(words, config)
     if vectors > memory:
@@ -160,6 +168,7 @@ def forecast_training(cells: int, words: int, config: TrainConfig, threads: int,
         )
     shards = cells * BYTES_PER_CELL[config.solver]
     fits = vectors + shards <= memory
+    readers = threads if fits else _readers(cells // num_shards, config, threads, memory - vectors)
     resident = vectors + min(shards, memory - vectors)
     flops = 10.0 * config.dim * cells if config.solver == "rows" else 25.0 * config.dim * cells
     seconds = config.passes * flops / FLOPS_PER_SECOND / threads
@@ -169,7 +178,19 @@ def forecast_training(cells: int, words: int, config: TrainConfig, threads: int,
         f"Training {words:,} words x {config.dim} dims on {cells:,} cells will take about {show_size(resident)} of memory "
         f"({how}), {show_size(disk)} of disk and {_show_seconds(seconds)} with {threads} threads."
     )
-    return Forecast(sentence, resident, disk, seconds, fits)
+    return Forecast(sentence, resident, disk, seconds, fits, readers)
+
+
+def _readers(cells: int, config: TrainConfig, threads: int, memory: int) -> int:
+    """How many threads may decode shards of so many cells while the solver has one."""
+    solved, decoding = cells * BYTES_PER_CELL[config.solver], cells * BYTES_PER_CELL_DECODING
+    readers = (memory - solved) // max(1, decoding)
+    if readers < 1:
+        raise ResourceError(
+            f"shards of {cells:,} cells need {show_size(solved + decoding)} beside the vectors; --memory leaves "
+            f"{show_size(memory)}. Raise --memory, or count the pairs with more --num-shards."
+        )
+    return min(threads, readers)
 
 
 def vectors_memory(words: int, config: TrainConfig) -> int:

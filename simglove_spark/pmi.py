@@ -48,11 +48,11 @@ class Weighing:
         unit = pairs.details["unit"]
         log_x_max = math.log(config.x_max) + math.log(unit)
         if config.model == "glove":
-            return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, config.truncate_weight)
+            return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, not config.no_truncate_weight)
         constant = 2 * math.log(pairs.details["total_words"]) - math.log(pairs.details["total_pairs"])
         mean, power = math.log(pairs.details["total_words"] / counts.size), config.count_power
         evened = mean + power * (np.log(counts) - mean) if power != 1 else np.log(counts)
-        return cls(evened, constant, log_x_max, config.alpha, config.truncate_weight)
+        return cls(evened, constant, log_x_max, config.alpha, not config.no_truncate_weight)
 
     @cached_property
     def _tables(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

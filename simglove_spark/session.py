@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from simglove_spark import errors
 from simglove_spark.config import SparkConfig
-from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError
+from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
 from simglove_spark.memory import cores, parse_size, total_memory
 from simglove_spark.progress import Task
+from simglove_spark.stopping import STOPPED, ended_by_signal
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -213,6 +214,8 @@ def _poll(context: Any, task: Task, stop: threading.Event) -> None:
 
 def translated(error: Exception) -> SimgloveError:
     """A Spark error as one of ours: a task's own error as it was raised, others by what they tell of."""
+    if ended_by_signal.is_set():  # raised in the middle of a call, it may come out as a broken connection
+        return StoppedError(STOPPED)
     text = str(error)
     for name in ("ConfigError", "InputError", "ResourceError"):
         own = re.search(rf"simglove_spark\.errors\.{name}: (.*)", text)

@@ -10,6 +10,10 @@ from typing import Any
 from simglove_spark.errors import StoppedError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOPPED = "stopped by a signal; finished stages are kept, and the same command goes on from there."
+
+#: Set once a signal has ended the command: whatever error a library makes of that is not the reason.
+ended_by_signal = threading.Event()
 
 
 class Stopping:

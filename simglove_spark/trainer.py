@@ -88,7 +88,9 @@ def train(
     manifest = check_pairs(pairs, vocabulary, config)
     counts = table["count"].to_numpy()
     threads = run.threads or cores()
-    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory_budget(run))
+    expected = forecast.forecast_training(
+        manifest.rows, counts.size, config, threads, memory_budget(run), manifest.details["num_shards"]
+    )
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, output, local=False)
@@ -99,14 +101,14 @@ def train(
     if config.solver == "rows":
         solver = RowSolver(counts, config, threads)
     else:
-        group = len(shards) if expected.fits else threads
+        group = len(shards) if expected.fits else expected.readers
         solver = AdagradSolver(counts, config, threads, group, keep=expected.fits)
     parents = parents_of(vocabulary, pairs, config)
     trained = Trained(table["word"].combine_chunks(), counts, solver, parents)
     checkpoints = None if output is None else Checkpoints(output, {"config": _identity(config), "parents": parents})
     with nullcontext() if checkpoints is None else checkpoints.locked():
         try:
-            _Loop(trained, shards, config, run, progress, checkpoints).go()
+            _Loop(trained, shards, config, run, progress, checkpoints, expected.readers).go()
         except (InputError, ConfigError, DivergedError):
             if checkpoints is not None and not trained.passes:
                 checkpoints.remove()  # nothing is gained by it
@@ -130,11 +132,11 @@ class _Loop:
         run: RunConfig,
         progress: Progress,
         checkpoints: Checkpoints | None,
+        readers: int,
     ) -> None:
         self.trained, self.solver, self.shards = trained, trained.solver, shards
         self.config, self.progress, self.checkpoints = config, progress, checkpoints
-        self.threads = self.solver.threads
-        self.watch = Watch(self.threads, config)
+        self.readers, self.watch = readers, Watch(self.solver.threads, config)
         self.stopping = Stopping(None if run.max_runtime is None else parse_time(run.max_runtime, "max-runtime"))
         if isinstance(self.solver, AdagradSolver):
             self.solver.between_buffers = self.stopping.check
@@ -183,7 +185,7 @@ class _Loop:
         self.progress.event(self.solver.name, **record)
 
     def _stream(self, order: list[int], task: Task) -> Iterator[tuple[int, Shard]]:
-        for shard, decoded in self.shards.stream(order, self.threads):
+        for shard, decoded in self.shards.stream(order, self.readers):
             self.stopping.check()
             self.watch.see(shard, decoded)
             yield shard, decoded
@@ -197,7 +199,7 @@ class _Loop:
         kept = (
             "The same command goes on from the checkpoint." if self.checkpoints else "Nothing is kept without output."
         )
-        return StoppedError(f"training must be let run to its end; got stopped in {where}: {stop} {kept}")
+        return StoppedError(f"stopped in {where}: {stop} {kept}")
 
     def _diverged(self, error: DivergedError) -> None:
         """Go back to the last good state, and try once more with a more careful setting."""

@@ -184,7 +184,7 @@ def test_every_option_of_the_dataclasses_is_a_flag() -> None:
     kinds = [kind for kind in vars(config).values() if is_dataclass(kind) and isinstance(kind, type)]
     names = {entry.name.replace("_", "-") for kind in kinds for entry in fields(kind)}
     assert names <= set(flags("run"))
-    assert get_args(config.Preset) == ("default", "simpler-glove")
+    assert get_args(config.Preset) == ("default", "simpler-glove", "glove")
 
 
 @pytest.mark.parametrize("command", ["run", "count-words", "count-pairs", "train"])
@@ -559,7 +559,7 @@ def test_a_signal_stops_training_with_exit_code_7_and_nothing_half_written(
     last = err.splitlines()[-1]
     assert last.startswith("simglove: stopped")
     assert "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".v.checkpoint"]
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(vectors: Path) -> None:
@@ -680,7 +680,7 @@ def test_vectors_that_do_not_fit_are_refused_before_the_pairs_are_counted(
     code, _, err = simglove(capsys, "run", *given)
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert (code, calls) == (4, ["words"])
-    assert "need 320 B for vectors; --memory allows 100 B" in err
+    assert "need 960 B for vectors; --memory allows 100 B" in err
     assert record["stages"]["count-pairs"]["status"] == "failed"
 
 

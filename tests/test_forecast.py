@@ -186,7 +186,7 @@ def test_training_that_cannot_fit_is_refused_as_the_style_guide_has_it() -> None
 
 
 @pytest.mark.parametrize("solver", ["rows", "adagrad"])
-def test_the_dim_that_the_refusal_names_does_fit_and_one_more_does_not(solver: str) -> None:
+def test_the_dim_that_the_refusal_names_does_fit_and_eight_more_do_not(solver: str) -> None:
     def told(dim: int) -> Forecast:
         return forecast_training(10, 50_000, TrainConfig(dim=dim, solver=solver, all_pairs_weight=0), 1, 64 << 20)
 
@@ -195,7 +195,7 @@ def test_the_dim_that_the_refusal_names_does_fit_and_one_more_does_not(solver: s
     dim = int(re.search(r"Lower --dim to (\d+)", str(caught.value))[1])
     told(dim)
     with pytest.raises(ResourceError):
-        told(dim + 1)
+        told(dim + 8)
 
 
 def test_training_is_forecast_from_the_manifests() -> None:
@@ -203,9 +203,16 @@ def test_training_is_forecast_from_the_manifests() -> None:
     told = forecast_training(1_000_000, 1000, config, 2, 1 << 30)
     assert told.fits
     assert told.memory == 1000 * 104 * 6 + 12_000_000
-    tight = forecast_training(1_000_000, 1000, config, 2, 1 << 20)
+    tight = forecast_training(1_000_000, 1000, config, 2, 5 << 20, num_shards=20)
     assert not tight.fits
-    assert tight.memory == 1 << 20
+    assert (tight.readers, tight.memory) == (2, 5 << 20)
+    assert forecast_training(1_000_000, 1000, config, 2, 3 << 20, num_shards=20).readers == 1
+    with pytest.raises(ResourceError) as caught:
+        forecast_training(1_000_000, 1000, config, 2, 2 << 20, num_shards=20)
+    assert str(caught.value) == (
+        "shards of 50,000 cells need 2 MiB beside the vectors; --memory leaves 1 MiB. "
+        "Raise --memory, or count the pairs with more --num-shards."
+    )
     assert "the shards are read again in each pass" in tight.sentence
     assert forecast_training(1_000_000, 1000, config, 4, 1 << 30).seconds == pytest.approx(told.seconds / 2)
     assert forecast_training(2_000_000, 1000, config, 2, 1 << 30).seconds == pytest.approx(told.seconds * 2)

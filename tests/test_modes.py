@@ -168,12 +168,12 @@ def test_without_truncation_frequent_pairs_weigh_more_than_one(tmp_path: Path) -
 
     folder = write(tmp_path / "run")
     pairs, counts = Manifest.load(folder / "pairs", "pairs"), np.array(list(COUNTS.values()))
-    config = TrainConfig(x_max=10.0, alpha=0.75, truncate_weight=False)
+    config = TrainConfig(x_max=10.0, alpha=0.75, no_truncate_weight=True)
     number = np.array([1, 10, 1000, 10**6])
     ids = np.zeros(4, np.int32)
     weights, _ = Weighing.of(pairs, counts, config).weigh(ids, ids + 1, number)
     np.testing.assert_allclose(weights, (number / 10) ** 0.75, rtol=1e-5)
-    assert trained(folder, truncate_weight=False).vectors.tobytes() != trained(folder).vectors.tobytes()
+    assert trained(folder, no_truncate_weight=True).vectors.tobytes() != trained(folder).vectors.tobytes()
 
 
 def test_the_count_power_evens_out_the_counts(tmp_path: Path) -> None:

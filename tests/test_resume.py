@@ -94,7 +94,7 @@ def test_the_row_solver_goes_on_within_a_sweep_and_does_no_row_twice(
     monkeypatch.setattr(RowSolver, "_solve_shard", watched)
     with monkeypatch.context() as patch:
         _Count(patch, 5)
-        with pytest.raises(StoppedError, match=r"got stopped in sweep 1 of 1"):
+        with pytest.raises(StoppedError, match=r"^stopped in sweep 1 of 1"):
             go(folder, tmp_path / "out", {**ROWS, "sweeps": 1})
     assert len(met) == 4
     go(folder, tmp_path / "out", {**ROWS, "sweeps": 1})
@@ -284,7 +284,7 @@ def test_a_second_divergence_ends_with_five_and_the_checkpoint_intact(
     assert go(folder, tmp_path / "out", ROWS).vectors.tobytes() == go(folder, tmp_path / "all", ROWS).vectors.tobytes()
 
 
-@pytest.mark.parametrize("options", [{"alpha": 200.0, "x_max": 1e-3, "truncate_weight": False}])
+@pytest.mark.parametrize("options", [{"alpha": 200.0, "x_max": 1e-3, "no_truncate_weight": True}])
 def test_weights_out_of_range_are_divergence_and_no_traceback(
     folder: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:

@@ -18,6 +18,7 @@ from hypothesis.extra.numpy import arrays
 from simglove_spark import schemas
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import FILE_NAME, Manifest, hash_file
+from simglove_spark.unknown import with_unknown
 from simglove_spark.vectors import Vectors
 from simglove_spark.vectors_table import FILES, MATRIX, PARQUET
 from simglove_spark.word_index import OFFSETS, ORDER, WordIndex
@@ -392,3 +393,17 @@ def test_impossible_questions_are_refused() -> None:
         vectors.analogy("w1")
     with pytest.raises(InputError, match=r"vector must be finite and of shape \(5,\); got shape \(3,\)"):
         vectors.most_correlative([1, 2, 3])
+
+
+def test_the_unknown_word_is_the_mean_of_the_hundred_rarest() -> None:
+    random = np.random.default_rng(1)
+    counts = random.permutation(np.arange(1, 151))
+    known = Vectors([f"w{k}" for k in range(150)], random.normal(size=(150, 3)), counts)
+    more = with_unknown(known)
+    assert (len(more), list(more.words)[-1], more.counts[-1]) == (151, "<unk>", 0)
+    np.testing.assert_allclose(more["<unk>"], known.matrix[counts <= 100].mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(more.matrix[:150], known.matrix)
+    few = with_unknown(Vectors(["a", "b"], [[1.0], [2.0]]))
+    assert few["<unk>"].tolist() == [1.5]
+    with pytest.raises(InputError, match="words must leave <unk> free"):
+        with_unknown(more)
