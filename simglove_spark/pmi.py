@@ -66,9 +66,12 @@ class Weighing:
         return np.array([self.constant, self.log_x_max, self.alpha, 0.0 if self.truncate else np.inf])
 
     def weigh(
-        self, words: NDArray[np.int32], contexts: NDArray[np.int32], counts: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weight and pmi of each cell, float32[n]."""
-        weights, pmis = np.empty(counts.size, np.float32), np.empty(counts.size, np.float32)
+        self,
+        words: NDArray[np.int32],
+        contexts: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        weights: NDArray[np.float32],
+        pmis: NDArray[np.float32],
+    ) -> None:
+        """Fill ``weights`` and ``pmis`` of the cells."""
         weigh(words, contexts, counts, self.log_counts, self._constants, *self._tables, weights, pmis)
-        return weights, pmis

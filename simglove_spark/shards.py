@@ -22,6 +22,8 @@ from simglove_spark.manifest import FileEntry, Manifest, checked_path
 from simglove_spark.pmi import Weighing
 from simglove_spark.schemas import PAIRS, check
 
+Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]  # of a pair table
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -124,34 +126,48 @@ class PairShards:
         return self._decoded[shard]
 
     def _decode(self, shard: int) -> Shard:
-        words, contexts, counts = self._read(shard)
-        if not self.threshold:
-            return Shard(self._rows(shard, words, contexts, counts), _no_rows())
-        held_out = np.empty(words.size, np.bool_)
-        split_held_out(words, contexts, self.seed, self.threshold, held_out)
-        once = held_out & (words < contexts)
-        kept = self._rows(shard, *(array[~held_out] for array in (words, contexts, counts)))
-        return Shard(kept, self._rows(shard, *(array[once] for array in (words, contexts, counts))))
-
-    def _read(self, shard: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
         entry = self._files.get(shard)
-        if entry is None:
-            return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64)
+        kept = RowsBuilder(self._words[shard], self.weighing, entry.rows if entry else 0)
+        held_out = RowsBuilder(self._words[shard], self.weighing, 0)
+        for words, contexts, counts in self._row_groups(shard, entry) if entry else ():
+            if not self.threshold:
+                kept.add(words, contexts, counts)
+                continue
+            out = np.empty(words.size, np.bool_)
+            split_held_out(words, contexts, self.seed, self.threshold, out)
+            once = out & (words < contexts)
+            kept.add(*(array[~out] for array in (words, contexts, counts)))
+            held_out.add(*(array[once] for array in (words, contexts, counts)))
+        self._checked.add(shard)
+        return Shard(kept.rows(), held_out.rows())
+
+    def _row_groups(self, shard: int, entry: FileEntry) -> Iterator[Columns]:
+        """The file's columns, a row group at a time."""
         path = self.folder / entry.path if shard in self._checked else checked_path(self.folder, entry)
+        last = (-1, -1)
         try:
-            check(pq.read_schema(path), PAIRS, path)
-            table = pq.read_table(path, use_threads=False)
+            with pq.ParquetFile(path) as file:
+                check(file.schema_arrow, PAIRS, path)
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group, PAIRS.names, use_threads=False)
+                    words, contexts, counts = (_read_only(table[name].to_numpy()) for name in PAIRS.names)
+                    if shard not in self._checked and words.size:
+                        self._check_cells(shard, words, contexts, counts, last, path)
+                        last = (int(words[-1]), int(contexts[-1]))
+                    yield words, contexts, counts
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
-        words, contexts, counts = (_read_only(table[name].to_numpy()) for name in PAIRS.names)
-        self._check_cells(shard, words, contexts, counts, path)
-        self._checked.add(shard)
-        return words, contexts, counts
 
-    def _check_cells(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray, path: Path) -> None:
+    def _check_cells(
+        self,
+        shard: int,
+        words: np.ndarray,
+        contexts: np.ndarray,
+        counts: np.ndarray,
+        last: tuple[int, int],
+        path: Path,
+    ) -> None:
         size = self.weighing.log_counts.size
-        if words.size == 0 or shard in self._checked:
-            return
         least = min(int(words.min()), int(contexts.min()))
         most = max(int(words.max()), int(contexts.max()))
         if least < 0 or most >= size:
@@ -161,25 +177,50 @@ class PairShards:
         if counts.min() < 1:
             raise InputError(f"counts must be at least 1; got {counts.min()} ({path}). Count the pairs again.")
         own = np.isin(words[np.flatnonzero(np.diff(words, prepend=-1))], self._words[shard]).all()
-        steps = np.diff(words)
-        if not own or (steps < 0).any() or ((steps == 0) & (np.diff(contexts) <= 0)).any() or (words == contexts).any():
+        steps, further = np.diff(words, prepend=last[0]), np.diff(contexts, prepend=last[1])
+        if not own or (steps < 0).any() or ((steps == 0) & (further <= 0)).any() or (words == contexts).any():
             raise InputError(
                 f"cells must be those of shard {shard}, sorted, each once and none of a word with itself; got others "
                 f"({path}). Count the pairs again."
             )
 
-    def _rows(self, shard: int, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray) -> Rows:
-        return rows_of(self._words[shard], words, contexts, counts, self.weighing)
 
+class RowsBuilder:
+    """Makes rows of the words ``own`` (ascending) from sorted cells that come a part at a time, in place.
 
-def rows_of(
-    own: NDArray[np.int32], words: np.ndarray, contexts: np.ndarray, counts: np.ndarray, weighing: Weighing
-) -> Rows:
-    """Rows of the words ``own``, ascending, from their sorted cells (three columns of a pair table)."""
-    words, contexts, counts = (_read_only(array) for array in (words, contexts, counts))
-    weights, pmis = weighing.weigh(words, contexts, counts)
-    bounds = np.column_stack([np.searchsorted(words, own, side) for side in ("left", "right")]).astype(np.int64)
-    return Rows(own, bounds, contexts, _read_only(weights), _read_only(pmis))
+    Parameters
+    ----------
+    own : int32[n]
+    weighing : Weighing
+    capacity : int
+        Cells to make room for at first.
+    """
+
+    def __init__(self, own: NDArray[np.int32], weighing: Weighing, capacity: int) -> None:
+        self.own, self.weighing, self.size = own, weighing, 0
+        self.sizes = np.zeros(own.size, np.int64)
+        self.columns: list[np.ndarray] = [np.empty(capacity, kind) for kind in (np.int32, np.float32, np.float32)]
+
+    def add(self, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray) -> None:
+        """Take the next cells: three columns of a pair table."""
+        words, contexts, counts = (_read_only(array) for array in (words, contexts, counts))
+        end = self.size + words.size
+        if end > self.columns[0].size:
+            self.columns = [
+                np.concatenate([column[: self.size], np.empty(end, column.dtype)]) for column in self.columns
+            ]
+        all_contexts, weights, pmis = (column[self.size : end] for column in self.columns)
+        all_contexts[:] = contexts
+        self.weighing.weigh(words, contexts, counts, weights, pmis)
+        starts = np.flatnonzero(np.diff(words, prepend=-1))
+        self.sizes[np.searchsorted(self.own, words[starts])] += np.diff(starts, append=words.size)
+        self.size = end
+
+    def rows(self) -> Rows:
+        """All of them."""
+        ends = np.cumsum(self.sizes)
+        bounds = np.column_stack([ends - self.sizes, ends])
+        return Rows(self.own, bounds, *(_read_only(column[: self.size]) for column in self.columns))
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -187,14 +228,6 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
-
-
-def _no_rows() -> Rows:
-    return Rows(
-        np.empty(0, np.int32),
-        np.empty((0, 2), np.int64),
-        *(_read_only(np.empty(0, kind)) for kind in (np.int32, np.float32, np.float32)),
-    )
 
 
 def _shard_number(entry: FileEntry) -> int:

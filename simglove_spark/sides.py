@@ -10,7 +10,7 @@ from simglove_spark.config import TrainConfig
 from simglove_spark.kernels import rows as kernels
 from simglove_spark.kernels.simd import LANES
 
-GRAM_SLICE = 16  # rows of G that one thread sums at a time
+GRAM_SLICE = 8  # rows of G that one thread sums at a time
 
 
 def padded(size: int, dim: int, kind: type) -> np.ndarray:
@@ -90,6 +90,7 @@ class Side:
             kernels.add_gram(self.gram, first, last, rows, activities, sign)
 
         _all(pool, add, range(0, len(self.gram), GRAM_SLICE))
+        kernels.mirror(self.gram)
 
 
 def start_vectors(size: int, config: TrainConfig, divisor: float) -> list[NDArray[np.float32]]:

@@ -15,7 +15,7 @@ from simglove_spark.kernels.compile import can_cache
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.pmi import Weighing
 from simglove_spark.row_solver import RowSolver
-from simglove_spark.shards import Shard, rows_of
+from simglove_spark.shards import RowsBuilder, Shard
 from simglove_spark.text_rows import clean, spans
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_table import build_word_table
@@ -47,5 +47,7 @@ def warm_up() -> None:
 def _solve(cells: pa.Table, counts: np.ndarray) -> None:
     words, contexts, pair_counts = (column.to_numpy() for column in cells.columns)
     weighing = Weighing(np.log(counts), 0.0, 1.0, 0.75)
-    rows = rows_of(np.arange(counts.size, dtype=np.int32), words, contexts, pair_counts, weighing)
+    builder = RowsBuilder(np.arange(counts.size, dtype=np.int32), weighing, words.size)
+    builder.add(words, contexts, pair_counts)
+    rows = builder.rows()
     RowSolver(counts, TrainConfig(dim=4), threads=1).run(1, [(0, Shard(rows, rows))], 1)

@@ -7,6 +7,7 @@ import pyarrow as pa
 from naive_training import shard_of_word
 
 from simglove_spark.manifest import FileEntry, Manifest, new_manifest
+from simglove_spark.pmi import Weighing
 from simglove_spark.schemas import PAIRS, VOCABULARY
 from simglove_spark.table_files import write_file
 
@@ -92,3 +93,12 @@ def planted_model(size: int, dim: int, words: int, seed: int = 11) -> tuple[np.n
     drawn = random.poisson(expected)
     pairs = {(i, j): int(drawn[i, j]) for i in range(size) for j in range(i + 1, size) if drawn[i, j]}
     return vectors, {f"w{word}": int(count) for word, count in enumerate(counts)}, pairs
+
+
+def weighed(
+    weighing: Weighing, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight and pmi of cells."""
+    weights, pmis = np.empty((2, counts.size), np.float32)
+    weighing.weigh(words, contexts, counts, weights, pmis)
+    return weights, pmis

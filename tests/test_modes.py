@@ -171,7 +171,7 @@ def test_without_truncation_frequent_pairs_weigh_more_than_one(tmp_path: Path) -
     config = TrainConfig(x_max=10.0, alpha=0.75, no_truncate_weight=True)
     number = np.array([1, 10, 1000, 10**6])
     ids = np.zeros(4, np.int32)
-    weights, _ = Weighing.of(pairs, counts, config).weigh(ids, ids + 1, number)
+    weights, _ = tables.weighed(Weighing.of(pairs, counts, config), ids, ids + 1, number)
     np.testing.assert_allclose(weights, (number / 10) ** 0.75, rtol=1e-5)
     assert trained(folder, no_truncate_weight=True).vectors.tobytes() != trained(folder).vectors.tobytes()
 
@@ -183,7 +183,7 @@ def test_the_count_power_evens_out_the_counts(tmp_path: Path) -> None:
     pairs, counts = Manifest.load(folder / "pairs", "pairs"), np.array(list(COUNTS.values()))
     ids = np.array([0, 3, 70], np.int32)
     others, numbers = np.array([1, 90, 100], np.int32), np.array([50, 3, 1])
-    _, pmis = Weighing.of(pairs, counts, TrainConfig(count_power=0.75)).weigh(ids, others, numbers)
+    _, pmis = tables.weighed(Weighing.of(pairs, counts, TrainConfig(count_power=0.75)), ids, others, numbers)
     mean, total = counts.mean(), pairs.details["total_pairs"]
     evened = mean * (counts / mean) ** 0.75
     expected = [

@@ -5,6 +5,7 @@ import math
 import naive_training as naive
 import numpy as np
 import pytest
+import tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +35,7 @@ def test_weight_and_pmi_are_the_formulas(
         np.array(column, kind) for column, kind in zip(zip(*cells, strict=True), "iiq", strict=True)
     )
     total = int(sum(count for *_, count in cells))
-    weights, pmis = weighing(total, unit, x_max, alpha).weigh(words, contexts, counts)
+    weights, pmis = tables.weighed(weighing(total, unit, x_max, alpha), words, contexts, counts)
     expected = [naive.pmi(n, total, int(COUNTS[i]), int(COUNTS[j]), TOTAL_WORDS) for i, j, n in cells]
     np.testing.assert_allclose(pmis, expected, rtol=1e-6, atol=1e-5)  # float32 of numbers up to about 100
     np.testing.assert_allclose(weights, [naive.weight(n, unit, x_max, alpha) for *_, n in cells], rtol=1e-5)
@@ -44,7 +45,7 @@ def test_weight_and_pmi_are_the_formulas(
 def test_numbers_worked_by_hand() -> None:
     # N = 8, X = 4, n = (4, 4): a pair met twice is as frequent as chance says: 2 / 4 = (4 / 8) (4 / 8) 2
     hand = Weighing(np.log([4, 4]), 2 * math.log(8) - math.log(4), math.log(32), 0.5)
-    weights, pmis = hand.weigh(np.array([0], np.int32), np.array([1], np.int32), np.array([2]))
+    weights, pmis = tables.weighed(hand, np.array([0], np.int32), np.array([1], np.int32), np.array([2]))
     assert pmis[0] == pytest.approx(math.log(2), abs=1e-6)
     assert weights[0] == pytest.approx(0.25)
 
@@ -52,23 +53,23 @@ def test_numbers_worked_by_hand() -> None:
 def test_the_unit_cancels_in_pmi_and_not_in_the_weight() -> None:
     words, contexts = np.array([0, 1], np.int32), np.array([1, 2], np.int32)
     counts = np.array([3, 7])
-    weights, pmis = weighing(20).weigh(words, contexts, counts)
-    in_units = weighing(20 * 2520, 2520).weigh(words, contexts, counts * 2520)
+    weights, pmis = tables.weighed(weighing(20), words, contexts, counts)
+    in_units = tables.weighed(weighing(20 * 2520, 2520), words, contexts, counts * 2520)
     np.testing.assert_allclose(in_units[0], weights, rtol=1e-6)
     np.testing.assert_allclose(in_units[1], pmis, rtol=1e-6)
-    forgotten = weighing(20 * 2520, 1).weigh(words, contexts, counts * 2520)
+    forgotten = tables.weighed(weighing(20 * 2520, 1), words, contexts, counts * 2520)
     assert (forgotten[0] > 2 * weights).all()
 
 
 @pytest.mark.parametrize(("count", "expected"), [(99, 0.99**0.75), (100, 1.0), (101, 1.0), (10**15, 1.0)])
 def test_the_weight_is_cut_at_x_max(count: int, expected: float) -> None:
-    weights, _ = weighing().weigh(np.zeros(1, np.int32), np.ones(1, np.int32), np.array([count]))
+    weights, _ = tables.weighed(weighing(), np.zeros(1, np.int32), np.ones(1, np.int32), np.array([count]))
     assert weights[0] == pytest.approx(expected, rel=1e-6)
     assert weights[0] <= 1
 
 
 def test_alpha_zero_weighs_all_cells_alike() -> None:
-    weights, _ = weighing(alpha=0.0).weigh(np.zeros(2, np.int32), np.ones(2, np.int32), np.array([1, 10**9]))
+    weights, _ = tables.weighed(weighing(alpha=0.0), np.zeros(2, np.int32), np.ones(2, np.int32), np.array([1, 10**9]))
     assert weights.tolist() == [1.0, 1.0]
 
 

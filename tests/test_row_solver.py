@@ -156,6 +156,7 @@ def test_kernels_are_their_py_funcs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen == pytest.approx(model.seen_loss(vectors), rel=1e-5)
     kernels.add_gram.py_func(grams[1], 0, DIM + 1, vectors, model.activities.astype(np.float32), 1.0)
     np.testing.assert_allclose(grams[0], grams[1], rtol=1e-12)
+    kernels.mirror(grams[0])
     np.testing.assert_allclose(grams[0], naive.gram(vectors, model.activities), rtol=1e-6, atol=1e-6)
 
 

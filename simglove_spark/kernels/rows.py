@@ -195,6 +195,7 @@ def add_gram(gram, first, last, rows, activities, sign):
     """Add sign * sum_r a_r x_r x_r^T to rows ``first`` to ``last`` of ``gram`` (float64[D + 1, D]), and to s.
 
     ``rows`` (float32[n, D]) are the x_r, ``activities`` (float32[n]) the a_r. Row D of ``gram`` is s = sum_r a_r x_r.
+    Of G only the part right of the diagonal is summed, and a few entries left of it: `mirror` makes the rest.
     Each entry is summed in order of r, however the rows are shared out.
     """
     size = rows.shape[1]
@@ -203,8 +204,16 @@ def add_gram(gram, first, last, rows, activities, sign):
         for d in range(first, last):
             factor = np.float64(sign * activities[r]) * (np.float64(row[d]) if d < size else 1.0)
             target = gram[d]
-            for e in range(size):
+            for e in range(d // LANES * LANES if d < size else 0, size):
                 target[e] += factor * np.float64(row[e])
+
+
+@kernel
+def mirror(gram):
+    """Make G symmetric from its part right of the diagonal."""
+    for d in range(gram.shape[1]):
+        for e in range(d):
+            gram[d, e] = gram[e, d]
 
 
 @kernel
