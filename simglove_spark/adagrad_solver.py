@@ -147,7 +147,9 @@ class AdagradSolver:
 
     def _step(self, pool: ThreadPoolExecutor, number: int, cells: Mixed, loss: NDArray[np.float64]) -> None:
         rng = np.random.default_rng([self.config.seed, 4, number, int(cells.words[0]), cells.words.size])
-        orders = np.array_split(rng.permutation(cells.words.size).astype(np.int32), self.threads)
+        order = rng.permutation(cells.words.size)
+        cells = Mixed(*(column[order] for column in cells))  # so that the kernel reads them one after the other
+        orders = np.array_split(np.arange(cells.words.size, dtype=np.int32), self.threads)
         rate = np.float32(self.learning_rate)
 
         def step(thread: int) -> int:

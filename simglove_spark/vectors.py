@@ -177,7 +177,7 @@ class Vectors:
     def most_correlative(
         self, word: str | ArrayLike, topn: int = 20, normalize: bool = False
     ) -> list[tuple[str, float]]:
-        """Words with the largest inner product, which is the predicted PMI in nats.
+        """Words with the largest inner product: the predicted pmi in nats, evened as `--count-power` had it.
 
         Parameters
         ----------
