@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from simglove_spark.config import TrainConfig
 from simglove_spark.custom_loss import load_loss
 from simglove_spark.errors import DivergedError
-from simglove_spark.kernels.adagrad import ALL_DONE, adagrad_cells
-from simglove_spark.kernels.compile import compiled_anew
-from simglove_spark.kernels.losses import least_squares
+from simglove_spark.kernels.adagrad import ALL_DONE, adagrad_cells, adagrad_squares
 from simglove_spark.shards import Rows, Shard
 from simglove_spark.sides import padded, start_vectors
 from simglove_spark.vectors_table import first_not_finite
@@ -61,9 +59,7 @@ class AdagradSolver:
     def __init__(self, counts: NDArray[np.int64], config: TrainConfig, threads: int, group: int, keep: bool) -> None:
         self.config, self.threads, self.group, self.keep = config, threads, group, keep
         self.learning_rate = config.learning_rate
-        # numba's cache would not notice that the user's function has changed
-        self._step_cells = compiled_anew(adagrad_cells.py_func) if config.loss else adagrad_cells
-        self._loss = load_loss(config.loss) if config.loss else least_squares
+        self._loss = load_loss(config.loss) if config.loss else None
         self.size, starts = counts.size, start_vectors(counts.size, config, config.dim)
         biases = 2 if config.model == "glove" else 0
         self.matrix = padded(counts.size * len(starts), config.dim + biases, np.float32)
@@ -114,6 +110,7 @@ class AdagradSolver:
                 for buffer in self._buffers(number, group):
                     self.between_buffers()
                     self._step(pool, number, buffer, loss)
+                del group  # before the next is read
         bad = first_not_finite(self.matrix)
         if bad is not None:
             raise self._diverged(number, "vectors", bad % self.size)
@@ -148,13 +145,16 @@ class AdagradSolver:
     def _step(self, pool: ThreadPoolExecutor, number: int, cells: Mixed, loss: NDArray[np.float64]) -> None:
         rng = np.random.default_rng([self.config.seed, 4, number, int(cells.words[0]), cells.words.size])
         order = rng.permutation(cells.words.size)
-        cells = Mixed(*(column[order] for column in cells))  # so that the kernel reads them one after the other
+        # so that the kernel reads them one after the other
+        cells = Mixed(cells.words[order], cells.contexts[order], cells.weights[order], cells.pmis[order])
         orders = np.array_split(np.arange(cells.words.size, dtype=np.int32), self.threads)
         rate = np.float32(self.learning_rate)
 
         def step(thread: int) -> int:
             arrays = (*cells, self.matrix, self.squares, rate, loss[thread])
-            return int(self._step_cells(orders[thread], *arrays, self._loss))
+            if self._loss is None:
+                return int(adagrad_squares(orders[thread], *arrays))
+            return int(adagrad_cells(orders[thread], *arrays, self._loss))
 
         for bad in pool.map(step, range(self.threads)):
             if bad != ALL_DONE:

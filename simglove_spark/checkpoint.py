@@ -10,7 +10,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,11 @@ class Checkpoints:
                     f"output must be trained by one process at a time; got a second ({self.folder}). "
                     "Wait, or give another --output."
                 ) from error
-            yield
+            try:
+                yield
+            finally:
+                if not self._states():
+                    self.remove()  # nothing is kept
 
     def save(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Write a state, switch to it, and delete the one before.
@@ -70,7 +74,8 @@ class Checkpoints:
         before = self._states()
         number = before[-1][0] + 1 if before else 1
         building = self.folder / f"building-{number}"
-        shutil.rmtree(building, ignore_errors=True)
+        for left in self.folder.glob("building-*"):
+            shutil.rmtree(left, ignore_errors=True)
         building.mkdir(parents=True)
         checksums = {name: _write(building / f"{name}.npy", array) for name, array in arrays.items()}
         meta = {"identity": self.identity, "told": told, "checksums": checksums}
@@ -78,23 +83,49 @@ class Checkpoints:
             json.dump(meta, file)
             file.flush()
             os.fsync(file.fileno())
+        _sync(building)
         building.rename(self.folder / f"state-{number}")
+        _sync(self.folder)
         for _, old in before:
             shutil.rmtree(old, ignore_errors=True)
 
     def load(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
-        """The latest whole state of this very training; None when there is none."""
+        """The latest whole state; None when there is none.
+
+        Raises
+        ------
+        ConfigError
+            When it is that of another training.
+        """
         for _, folder in reversed(self._states()):
             try:
                 meta = json.loads((folder / META).read_text())
                 if meta["identity"] != self.identity:
-                    continue
+                    self._refuse(meta["identity"])
                 arrays = {name: np.load(folder / f"{name}.npy") for name in meta["checksums"]}
-            except (OSError, ValueError, KeyError):
+            except (OSError, EOFError, ValueError, KeyError, TypeError):
                 continue  # torn by a crash of the machine: the one before may be whole
             if all(_checksum(arrays[name]) == checksum for name, checksum in meta["checksums"].items()):
                 return meta["told"], arrays
         return None
+
+    def _refuse(self, other: dict[str, Any]) -> None:
+        mine, theirs = self.identity.get("config", {}), other.get("config", {})
+        keys = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
+        differs = (
+            f"{keys[0]} is {theirs.get(keys[0])} there and {mine.get(keys[0])} here" if keys else "of other tables"
+        )
+        raise ConfigError(
+            f"output's checkpoint must be of the same training; got one that differs ({self.folder}): {differs}. "
+            "Give the same options to go on, or --overwrite to begin anew."
+        )
+
+    def remove_states(self) -> None:
+        """Delete the states; who holds the lock keeps it."""
+        for _, folder in self._states():
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def remove(self) -> None:
         """Delete all of it: the training is complete."""
@@ -104,6 +135,15 @@ class Checkpoints:
         """Numbers and folders, ascending."""
         found = self.folder.glob("state-*")
         return sorted((int(path.name.partition("-")[2]), path) for path in found if path.name[6:].isdigit())
+
+
+def _sync(folder: Path) -> None:
+    """See to it that names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, array: NDArray[Any]) -> int:

@@ -1,8 +1,8 @@
 """A loss of the user's own, given as ``module:function``: how it is found, checked, and used by the solvers.
 
 The function takes (inner product, pmi, weight) as float32 and returns (loss, slope), the slope being d loss / d inner
-product. AdaGrad steps along the slope. The row solver needs a slope that never points away from the pmi: it then solves
-the weighted squares that have the same slopes, again in each sweep.
+product. AdaGrad steps along the slope. The row solver solves the weighted squares that have the same slopes, again in each
+sweep: that lowers a loss whose slope points towards the pmi and grows no faster than the error, and others are refused.
 """
 
 import importlib
@@ -35,7 +35,7 @@ def load_loss(name: str) -> Callable[..., Any]:
     try:
         sys.path.append(str(Path.cwd()))
         found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever importing somebody's module raises
         raise ConfigError(
             f"--loss must be MODULE:FUNCTION; got {name} ({error}). Give one that can be imported here."
         ) from error
@@ -59,6 +59,22 @@ def compiled(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return made
 
 
+def _refuse_growing(function: Callable[..., Any], name: str) -> None:
+    """Refuse what solving weighted squares need not lower: weights that are negative, or that grow with the error."""
+    for sign in (1.0, -1.0):
+        before = np.inf
+        for size in np.logspace(-2, 1.5, 30):
+            error = np.float32(sign * size)
+            weight = float(function(error, np.float32(0.0), np.float32(1.0))[1]) / (2 * float(error))
+            if not 0 <= weight <= before * 1.001 + 1e-6:
+                what = f"weight {weight:.3g} at an error of {error:.3g}"
+                raise ConfigError(
+                    f"--loss must have a slope towards the pmi that grows no faster than the error with --solver rows; got {what} "
+                    f"({name}). Use --solver adagrad --all-pairs-weight 0."
+                )
+            before = weight
+
+
 class Reweighing:
     """Turns a loss into weights of squares for some rows at a time.
 
@@ -71,6 +87,7 @@ class Reweighing:
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function, self.name = function, name
+        _refuse_growing(function, name)
         # with the user's function inside, which numba's cache would not notice to have changed
         self._reweigh = compiled_anew(reweigh.py_func)
 

@@ -147,9 +147,9 @@ def _exponent(growth: list[tuple[int, int]]) -> float:
 
 
 def forecast_training(
-    cells: int, words: int, config: TrainConfig, threads: int, memory: int, num_shards: int = 1
+    cells: int, words: int, config: TrainConfig, threads: int, memory: int, largest: int | None = None
 ) -> Forecast:
-    """What training on a pair table of ``num_shards`` shards will take, from the manifests.
+    """What training on a pair table will take, whose largest shard has so many cells (all, if not told), from the manifests.
 
     Raises
     ------
@@ -168,12 +168,14 @@ def forecast_training(
         )
     shards = cells * BYTES_PER_CELL[config.solver]
     fits = vectors + shards <= memory
-    readers = threads if fits else _readers(cells // num_shards, config, threads, memory - vectors)
+    readers = threads if fits else _readers(cells if largest is None else largest, config, threads, memory - vectors)
     resident = vectors + min(shards, memory - vectors)
     flops = 10.0 * config.dim * cells if config.solver == "rows" else 25.0 * config.dim * cells
     seconds = config.passes * flops / FLOPS_PER_SECOND / threads
     how = "the shards stay in memory" if fits else "the shards are read again in each pass"
-    disk = words * (config.dim * 8 + 60)
+    sides = 1 if config.space == "shared" else 2
+    table, state = words * (config.dim * 8 * (2 * sides - 1) + 60), words * config.dim * 4 * sides
+    disk = table + 2 * state * (2 if config.solver == "adagrad" else 1)  # a checkpoint is written beside the one before
     sentence = (
         f"Training {words:,} words x {config.dim} dims on {cells:,} cells will take about {show_size(resident)} of memory "
         f"({how}), {show_size(disk)} of disk and {_show_seconds(seconds)} with {threads} threads."

@@ -104,11 +104,17 @@ class RowSolver:
             side = self.sides[0]
             side.rebuild(pool)
             side.precondition(pool, self.l2)
+            solved = np.zeros_like(side.padded)
             for shard, decoded in shards:
                 rows = np.flatnonzero(wanted[decoded.rows.words])
                 for first in range(0, rows.size, ROWS_PER_BLOCK):
                     block = rows[first : first + ROWS_PER_BLOCK]
-                    self._solve_block(pool, decoded.rows, block, 0, f"start, shard {shard}", STEPS_TO_THE_END)
+                    words, new, _ = self._solved(
+                        pool, decoded.rows, block, 0, f"start, shard {shard}", STEPS_TO_THE_END
+                    )
+                    solved[words] = new
+            words = np.arange(wanted.size, dtype=np.int32)[wanted]
+            side.put(pool, words, solved[words], with_gram=False)
 
     def _solve_shard(self, pool: ThreadPoolExecutor, number: int, shard: int, rows: Rows) -> float:
         losses = []
@@ -121,14 +127,16 @@ class RowSolver:
         return losses[0]
 
     def _solve_block(
-        self,
-        pool: ThreadPoolExecutor,
-        rows: Rows,
-        block: NDArray[np.intp],
-        place: int,
-        where: str,
-        steps: int | None = None,
+        self, pool: ThreadPoolExecutor, rows: Rows, block: NDArray[np.intp], place: int, where: str
     ) -> float:
+        words, solved, loss = self._solved(pool, rows, block, place, where, STEPS)
+        self.sides[place].put(pool, words, solved, self.config.all_pairs_weight > 0)
+        return loss
+
+    def _solved(
+        self, pool: ThreadPoolExecutor, rows: Rows, block: NDArray[np.intp], place: int, where: str, steps: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
+        """Words of a block, their new vectors, and the loss before."""
         side, other = self.sides[place], self.sides[place - 1]
         words, bounds = rows.words[block], rows.bounds[block]
         solved = padded(words.size, self.config.dim, np.float32)
@@ -150,15 +158,14 @@ class RowSolver:
                 f"Raise --l2 (now {self.l2}) or lower --all-pairs-weight (now {self.config.all_pairs_weight}).",
                 (bad,),
             )
-        side.put(pool, words, solved, self.config.all_pairs_weight > 0)
-        return loss
+        return words, solved, loss
 
-    def _options(self, steps: int | None) -> kernels.Options:
+    def _options(self, steps: int) -> kernels.Options:
         config, activity = self.config, self.activities.sum(dtype=np.float64)
         own = 1.0 if len(self.sides) == 1 else 0.0
         floats = (config.all_pairs_weight, config.all_pairs_pmi, self.l2, activity, own)
         w0, m0, ridge, total, share = map(np.float32, floats)
-        return kernels.Options(w0, m0, ridge, total, share, STEPS if steps is None else steps)
+        return kernels.Options(w0, m0, ridge, total, share, steps)
 
     def all_pairs_loss(self) -> float:
         """The all-pairs term with the ridge: w0 sum a_i a_j (<v_i, c_j> - m0)^2 + lambda sum (|v_i|^2 + |c_i|^2)."""

@@ -100,12 +100,23 @@ def _count_pairs(folder: Path, road: Road, context: counting.Context) -> Manifes
 
 def _refuse_contradictions(road: Road) -> None:
     """Refuse at once what the last stage would refuse."""
+    _refuse_wrong_names(road.training)
     weighting = PRESETS[road.training.preset].get("distance_weighting")
     if weighting not in (None, road.pairs.distance_weighting):
         raise ConfigError(
             f"--preset {road.training.preset} must be given {weighting} pairs; got --distance-weighting "
             f"{road.pairs.distance_weighting}. Leave one of the two out."
         )
+
+
+def _refuse_wrong_names(config: TrainConfig) -> None:
+    """Refuse a loss or earlier vectors that are not there, before anything is counted."""
+    if config.loss is not None:
+        from simglove_spark.custom_loss import load_loss
+
+        load_loss(config.loss)
+    if config.start_from is not None:
+        Manifest.load(Path(config.start_from), "vectors")
 
 
 def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]]) -> bool:

@@ -1,9 +1,12 @@
 """One matrix of vectors as the row solver keeps it, with the sums over all of them that the all-pairs term needs."""
 
+import platform
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 from numpy.typing import NDArray
 
 from simglove_spark.config import TrainConfig
@@ -11,6 +14,17 @@ from simglove_spark.kernels import rows as kernels
 from simglove_spark.kernels.simd import LANES
 
 GRAM_SLICE = 8  # rows of G that one thread sums at a time
+
+
+def _reads_float16() -> bool:
+    """Whether the processor that numba compiles for turns float16 into float32 by itself."""
+    if numba.config.CPU_NAME == "generic":
+        return False
+    return platform.machine() in ("aarch64", "arm64") or bool(get_host_cpu_features().get("f16c"))
+
+
+#: What other words' rows read; where float16 (kept as uint16) costs a call, they read float32
+TABLE = np.uint16 if _reads_float16() else np.float32
 
 
 def padded(size: int, dim: int, kind: type) -> np.ndarray:
@@ -28,7 +42,7 @@ class Side:
     padded : float32[V, D]
         The vectors, with zeros up to a multiple of eight.
     table : uint16[V, D]
-        The same as float16, for the other words' rows to read.
+        The same as float16, for the other words' rows to read; float32 where the processor has no float16.
     gram : float64[D + 1, D]
         G = sum_j a_j v_j v_j^T, then s = sum_j a_j v_j.
     """
@@ -37,7 +51,7 @@ class Side:
         size, self.dim = vectors.shape
         self.padded = padded(size, self.dim, np.float32)
         self.padded[:, : self.dim] = vectors
-        self.table = padded(size, self.dim, np.uint16)
+        self.table = padded(size, self.dim, TABLE)
         self.activities = activities
         self.gram = np.zeros((self.padded.shape[1] + 1, self.padded.shape[1]))
         self.inverses = np.zeros((kernels.LEVELS, *self.gram[:-1].shape), np.float32)

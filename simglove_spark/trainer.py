@@ -5,7 +5,6 @@ In: a complete vocabulary and a complete pair table. Out: vectors, and a record 
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ from simglove_spark.warm_start import start_from
 from simglove_spark.watch import Watch, has_converged
 
 SHARE_OF_FREE_MEMORY = 0.7
+HUGE = 1e3  # times the loss of vectors that are all zero: finite, but not training any more
 
 
 @dataclass
@@ -88,9 +88,8 @@ def train(
     manifest = check_pairs(pairs, vocabulary, config)
     counts = table["count"].to_numpy()
     threads = run.threads or cores()
-    expected = forecast.forecast_training(
-        manifest.rows, counts.size, config, threads, memory_budget(run), manifest.details["num_shards"]
-    )
+    largest = max((entry.rows for entry in manifest.files), default=0)
+    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory_budget(run), largest)
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, output, local=False)
@@ -106,19 +105,16 @@ def train(
     parents = parents_of(vocabulary, pairs, config)
     trained = Trained(table["word"].combine_chunks(), counts, solver, parents)
     checkpoints = None if output is None else Checkpoints(output, {"config": _identity(config), "parents": parents})
-    with nullcontext() if checkpoints is None else checkpoints.locked():
-        try:
-            _Loop(trained, shards, config, run, progress, checkpoints, expected.readers).go()
-        except (InputError, ConfigError, DivergedError):
-            if checkpoints is not None and not trained.passes:
-                checkpoints.remove()  # nothing is gained by it
-            raise
+    if checkpoints is not None and run.overwrite:
+        checkpoints.remove_states()
+    _Loop(trained, shards, config, run, progress, checkpoints, expected.readers).go()
     return trained
 
 
 def _identity(config: TrainConfig) -> dict[str, Any]:
     """Options that decide the bytes of a pass; more passes may be asked for when the first are done."""
-    return {k: v for k, v in asdict(config).items() if k not in ("sweeps", "epochs", "tolerance", "patience")}
+    others = ("sweeps", "epochs", "tolerance", "patience", "hand_out", "preset")
+    return {k: v for k, v in asdict(config).items() if k not in others}
 
 
 class _Loop:
@@ -140,12 +136,21 @@ class _Loop:
         self.stopping = Stopping(None if run.max_runtime is None else parse_time(run.max_runtime, "max-runtime"))
         if isinstance(self.solver, AdagradSolver):
             self.solver.between_buffers = self.stopping.check
-        self.retried = False
+        self.gone_on = False
+        self.setting: str | None = None  # of the second try, when there was one
         self.good: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
 
     def go(self) -> None:
         """Make the passes that are left."""
         self._begin()
+        try:
+            self._passes()
+        except (InputError, ConfigError, DivergedError):
+            if self.checkpoints is not None and not self.gone_on and not self.trained.passes:
+                self.checkpoints.remove_states()  # of the start alone: nothing is gained by it
+            raise
+
+    def _passes(self) -> None:
         config, cells = self.config, self.shards.manifest.rows
         with self.stopping.listening(), self.progress.task("train", config.passes * cells, "cells") as task:
             task.advance(len(self.trained.passes) * cells)
@@ -156,8 +161,12 @@ class _Loop:
 
     def _begin(self) -> None:
         found = None if self.checkpoints is None else self.checkpoints.load()
+        if found is not None and self._is_beyond(*found):
+            self.progress.note("The checkpoint is beyond what is asked for now: training begins anew.")
+            found = None
         if found is not None:
             self._restore(*found)
+            self.gone_on = True
             number, of, name = len(self.trained.passes), self.config.passes, self.solver.name
             self.progress.note(f"Going on from a checkpoint: {number} of {of} {name}s are done.")
             return
@@ -165,13 +174,23 @@ class _Loop:
             start_from(self.config.start_from, self.trained.words, self.solver, self.shards, self.progress)
         self._keep()
 
+    def _is_beyond(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bool:
+        """Whether an uninterrupted training with these options would have ended before this state."""
+        passes, config = told["passes"], self.config
+        within = int(arrays.get("shards_done", np.array(0))) > 0
+        ends = [
+            number
+            for number in range(1, len(passes) + 1)
+            if number == config.passes or has_converged(passes[:number], config.tolerance, config.patience)
+        ]
+        return bool(ends) and (ends[0] < len(passes) or within)
+
     def _pass(self, number: int, task: Task) -> None:
-        began = time.perf_counter()
         order = order_of_shards(self.config.seed, number, len(self.shards))
         done = self.solver.shards_done
-        for shard in order[:done]:
-            self.watch.see(shard, self.shards.load(shard))
-        self.watch.cells = 0
+        for shard, decoded in self.shards.stream(order[:done], self.readers):
+            self.watch.see(shard, decoded)
+        self.watch.cells, began = 0, time.perf_counter()
         try:
             loss = self.solver.run(number, self._stream(order[done:], task), len(order))
         except StoppedError as stop:
@@ -180,25 +199,31 @@ class _Loop:
             self._diverged(error)
             return
         record = self.watch.record(self.solver, number, loss, time.perf_counter() - began)
+        if not record["loss"] <= HUGE * self.watch.loss_at_zero():
+            self._diverged(self.watch.explosion(self.solver, record["loss"]))
+            return
+        if self.setting is not None:
+            record["setting"] = self.setting
         self.trained.passes.append(record)
         self._keep()
-        self.progress.event(self.solver.name, **record)
+        self.progress.event(self.solver.name, **{self.solver.name: number, "of": self.config.passes, **record})
 
     def _stream(self, order: list[int], task: Task) -> Iterator[tuple[int, Shard]]:
         for shard, decoded in self.shards.stream(order, self.readers):
-            self.stopping.check()
             self.watch.see(shard, decoded)
             yield shard, decoded
             task.advance(decoded.rows.size + 2 * decoded.held_out.size)
-        self.stopping.check()
+            self.stopping.check()  # after a shard, so that each start gets on by one
 
     def _stopped(self, stop: StoppedError, number: int) -> StoppedError:
-        if isinstance(self.solver, RowSolver):  # AdaGrad's epoch is not whole, and begins again
+        if isinstance(self.solver, RowSolver):
             self._keep()
         where = f"{self.solver.name} {number} of {self.config.passes}"
         kept = (
             "The same command goes on from the checkpoint." if self.checkpoints else "Nothing is kept without output."
         )
+        if isinstance(self.solver, AdagradSolver):
+            kept += " The epoch itself begins again."
         return StoppedError(f"stopped in {where}: {stop} {kept}")
 
     def _diverged(self, error: DivergedError) -> None:
@@ -206,23 +231,23 @@ class _Loop:
         names = ", ".join(repr(self.trained.words[word_id].as_py()) for word_id in error.word_ids)
         error = DivergedError(f"{error} The word is {names}.", error.word_ids)
         good = self.good if self.checkpoints is None else self.checkpoints.load()
-        if self.retried or good is None:
+        if self.setting is not None or good is None:
             raise error
         self._restore(*good)
-        self.retried = True
-        setting = self.solver.be_careful()
-        self.progress.event("retry", error=str(error), **{"from": len(self.trained.passes), "setting": setting})
+        self.setting = self.solver.be_careful()
+        self.progress.event("retry", error=str(error), **{"from": len(self.trained.passes), "setting": self.setting})
 
     def _keep(self) -> None:
         """Keep the present state: on disk, or without an output in memory."""
-        told, arrays = {"passes": list(self.trained.passes)}, self.solver.state()
+        told: dict[str, Any] = {"passes": list(self.trained.passes), "setting": self.setting}
+        arrays = self.solver.state()
         if self.checkpoints is None:
             self.good = told, {name: array.copy() for name, array in arrays.items()}
         else:
             self.checkpoints.save(told, arrays)
 
     def _restore(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        self.trained.passes[:] = told["passes"]
+        self.trained.passes[:], self.setting = told["passes"], told["setting"]
         self.solver.restore(arrays)
 
 

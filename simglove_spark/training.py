@@ -39,14 +39,24 @@ def train_vectors(
     """
     if vectors_are_trained(vocabulary, pairs, output, config, run.overwrite):
         return Manifest.load(output, "vectors")
+    check_writable(output)  # before the work, not after it
+    checkpoints = Checkpoints(output, {})
+    with checkpoints.locked():
+        manifest = _trained_and_saved(vocabulary, pairs, output, config, run, progress)
+        checkpoints.remove_states()
+    return manifest
+
+
+def _trained_and_saved(
+    vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, run: RunConfig, progress: Progress
+) -> Manifest:
     from simglove_spark.trainer import train  # numba is only needed now
 
-    check_writable(output)  # before the work, not after it
     trained = train(vocabulary, pairs, config, run, progress, output)
     matrix, extra = handed_out(trained.solver, config)
     vectors = Vectors(trained.words.to_pylist(), matrix, trained.counts)
     timeless = [{k: v for k, v in record.items() if k not in TIMED} for record in trained.passes]
-    manifest = vectors.save(
+    return vectors.save(
         output,
         config=content_config(config),
         parents=trained.parents,
@@ -55,8 +65,6 @@ def train_vectors(
         overwrite=run.overwrite,
         extra=extra,
     )
-    Checkpoints(output, {}).remove()
-    return manifest
 
 
 def handed_out(
@@ -70,8 +78,9 @@ def handed_out(
     if config.model == "glove":
         first, second = solver.scored
         extra["biases"] = np.column_stack([first[:, config.dim], second[:, config.dim + 1]])
-    made = {"words": words, "sum": words + contexts, "concatenated": np.hstack([words, contexts])}
-    return made[config.hand_out], extra
+    if config.hand_out == "words":
+        return words, extra
+    return (words + contexts if config.hand_out == "sum" else np.hstack([words, contexts])), extra
 
 
 def parents_of(vocabulary: Path, pairs: Path, config: TrainConfig) -> list[dict[str, str]]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.config import TrainConfig
-from simglove_spark.errors import ConfigError
-from simglove_spark.kernels.rows import loss_of_rows
+from simglove_spark.errors import ConfigError, DivergedError
+from simglove_spark.kernels.rows import loss_of_rows, squares_at_zero
 from simglove_spark.memory import own_memory
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.shards import Rows, Shard
@@ -32,6 +32,7 @@ class Watch:
         self.threads, self.config, self.cells = threads, config, 0
         self._held_out: dict[int, Rows] = {}
         self._weights: dict[int, float] = {}
+        self._squares: dict[int, float] = {}
 
     def see(self, shard: int, decoded: Shard) -> None:
         """Keep a shard's held-out cells and the sum of its weights."""
@@ -39,13 +40,31 @@ class Watch:
         if shard not in self._weights:
             self._held_out[shard] = decoded.held_out
             self._weights[shard] = float(decoded.rows.weights.sum(dtype=np.float64))
+            self._squares[shard] = squares_at_zero(decoded.rows.weights, decoded.rows.pmis)
+
+    def loss_at_zero(self) -> float:
+        """Weighted mean of the squared pmis: the loss of vectors that are all zero."""
+        return sum(self._squares.values()) / sum(self._weights.values())
+
+    def explosion(self, solver: RowSolver | AdagradSolver, loss: float) -> DivergedError:
+        """The error of a pass whose loss is finite and senseless; the word is the one with the longest vector."""
+        word = int(np.argmax(np.einsum("ij,ij->i", solver.vectors, solver.vectors)))
+        hint = "Raise --l2." if isinstance(solver, RowSolver) else "Lower --learning-rate."
+        return DivergedError(
+            f"loss must stay near that of zero vectors, {self.loss_at_zero():.3g}; got {loss:.3g}, the longest vector for "
+            f"word_id {word}. {hint}",
+            (word,),
+        )
 
     def record(self, solver: RowSolver | AdagradSolver, number: int, loss: float, seconds: float) -> dict[str, Any]:
         """What one pass came to; losses are means over the cells' weights, in nats squared."""
-        record: dict[str, Any] = {solver.name: number, "of": self.config.passes}
+        record: dict[str, Any] = {solver.name: number}
         weight = sum(self._weights[shard] for shard in sorted(self._weights))
         if weight == 0:
-            raise ConfigError(f"--held-out must leave pairs to train on; got {self.config.held_out}. Use 0.01.")
+            raise ConfigError(
+                f"weights must not all be 0; got --held-out {self.config.held_out}, --alpha {self.config.alpha} and "
+                f"--x-max {self.config.x_max}. Lower --held-out, --alpha or --x-max."
+            )
         record["loss"] = loss / weight
         if self.config.held_out > 0:
             record |= self._held_out_losses(solver)

@@ -105,7 +105,7 @@ def test_every_cell_is_visited_once_an_epoch(
         visited.extend(tuple(float(column[cell]) for column in arrays[:4]) for cell in order)
         return kernels.ALL_DONE
 
-    monkeypatch.setattr(adagrad_solver, "adagrad_cells", step)
+    monkeypatch.setattr(adagrad_solver, "adagrad_squares", step)
     cells = random_cells()
     expected = sorted(zip(*(column.astype(float) for column in cells), strict=True))
     orders = []

@@ -203,12 +203,12 @@ def test_training_is_forecast_from_the_manifests() -> None:
     told = forecast_training(1_000_000, 1000, config, 2, 1 << 30)
     assert told.fits
     assert told.memory == 1000 * 104 * 6 + 12_000_000
-    tight = forecast_training(1_000_000, 1000, config, 2, 5 << 20, num_shards=20)
+    tight = forecast_training(1_000_000, 1000, config, 2, 5 << 20, 50_000)
     assert not tight.fits
     assert (tight.readers, tight.memory) == (2, 5 << 20)
-    assert forecast_training(1_000_000, 1000, config, 2, 3 << 20, num_shards=20).readers == 1
+    assert forecast_training(1_000_000, 1000, config, 2, 3 << 20, 50_000).readers == 1
     with pytest.raises(ResourceError) as caught:
-        forecast_training(1_000_000, 1000, config, 2, 2 << 20, num_shards=20)
+        forecast_training(1_000_000, 1000, config, 2, 2 << 20, 50_000)
     assert str(caught.value) == (
         "shards of 50,000 cells need 2 MiB beside the vectors; --memory leaves 1 MiB. "
         "Raise --memory, or count the pairs with more --num-shards."

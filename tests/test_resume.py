@@ -16,7 +16,7 @@ import tables
 from simglove_spark import trainer
 from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import RunConfig, TrainConfig
-from simglove_spark.errors import ConfigError, DivergedError, StoppedError
+from simglove_spark.errors import ConfigError, DivergedError, InputError, StoppedError
 from simglove_spark.progress import Progress
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.stopping import Stopping
@@ -96,7 +96,7 @@ def test_the_row_solver_goes_on_within_a_sweep_and_does_no_row_twice(
         _Count(patch, 5)
         with pytest.raises(StoppedError, match=r"^stopped in sweep 1 of 1"):
             go(folder, tmp_path / "out", {**ROWS, "sweeps": 1})
-    assert len(met) == 4
+    assert len(met) == 5
     go(folder, tmp_path / "out", {**ROWS, "sweeps": 1})
     assert sorted(met) == list(range(6))
 
@@ -105,8 +105,46 @@ def test_more_sweeps_go_on_and_other_options_begin_anew(folder: Path, tmp_path: 
     go(folder, tmp_path / "out", {**ROWS, "sweeps": 2})
     more = go(folder, tmp_path / "out", ROWS)
     assert more.vectors.tobytes() == go(folder, tmp_path / "whole", ROWS).vectors.tobytes()
-    other = go(folder, tmp_path / "out", {**ROWS, "l2": 2.0})
+    with pytest.raises(ConfigError) as error:
+        go(folder, tmp_path / "out", {**ROWS, "l2": 2.0})
+    assert str(error.value) == (
+        f"output's checkpoint must be of the same training; got one that differs ({hidden(tmp_path / 'out')}): l2 is 1.0 there "
+        "and 2.0 here. Give the same options to go on, or --overwrite to begin anew."
+    )
+    anew = RunConfig(threads=1, memory="1g", overwrite=True)
+    other = go(folder, tmp_path / "out", {**ROWS, "l2": 2.0}, anew)
     assert other.vectors.tobytes() == go(folder, tmp_path / "other", {**ROWS, "l2": 2.0}).vectors.tobytes()
+
+
+@pytest.mark.parametrize("fewer", [{"sweeps": 1}, {"sweeps": 2}, {"tolerance": 0.9}])
+def test_a_state_beyond_what_is_asked_for_is_not_gone_on_from(
+    folder: Path, tmp_path: Path, fewer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _Count(patch, 15)  # in the third sweep
+        with pytest.raises(StoppedError):
+            go(folder, tmp_path / "out", ROWS)
+    got, expected = (go(folder, tmp_path / name, {**ROWS, **fewer}) for name in ("out", "whole"))
+    assert got.vectors.tobytes() == expected.vectors.tobytes()
+    assert len(got.passes) == len(expected.passes) <= 2
+
+
+def test_a_failure_of_another_call_leaves_the_checkpoint_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _Count(patch, 3)
+        with pytest.raises(StoppedError):
+            go(folder, tmp_path / "out", ROWS)
+    before = sorted(path.name for path in hidden(tmp_path / "out").rglob("*"))
+    with pytest.raises(ConfigError):
+        go(folder, tmp_path / "out", {**ROWS, "dim": 8})
+    with monkeypatch.context() as patch:
+        patch.setattr("simglove_spark.shards.PairShards.load", lambda *_: (_ for _ in ()).throw(InputError("torn.")))
+        with pytest.raises(InputError):
+            go(folder, tmp_path / "out", ROWS)
+    assert sorted(path.name for path in hidden(tmp_path / "out").rglob("*")) == before
+    assert go(folder, tmp_path / "out", ROWS).vectors.tobytes() == go(folder, tmp_path / "all", ROWS).vectors.tobytes()
 
 
 def test_the_checkpoint_goes_when_the_vectors_are_there(folder: Path, tmp_path: Path) -> None:
@@ -154,23 +192,25 @@ def test_killed_at_twenty_random_moments_the_result_is_the_same_each_time(folder
     assert whole.wait(120) == 0
     seconds = time.monotonic() - began
     expected = Vectors.load(tmp_path / "whole").matrix.tobytes()
-    moments, kills = random.Random(7), 0
-    for output in (tmp_path / f"killed-{number}" for number in range(4)):
-        for _ in range(5):
-            running = child(folder, output)
-            assert running.stdout is not None
-            running.stdout.readline()
-            time.sleep(moments.uniform(0.2, 0.6) * seconds)
-            running.kill()
-            running.wait()
-            kills += not (output / "_manifest.json").exists()
-            if (output / "_manifest.json").exists():
-                break
-        last = child(folder, output)
-        assert last.wait(120) == 0
+    moments, kills, finished = random.Random(7), 0, 0
+    while kills < 20:
+        output = tmp_path / f"killed-{finished}"
+        running = child(folder, output)
+        while not list(hidden(output).glob("state-*")) and running.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.3) * seconds)
+        running.kill()
+        running.wait()
+        if not (output / "_manifest.json").exists():
+            assert list(hidden(output).glob("state-*"))  # it fell into training
+            kills += 1
+            if kills % 5:
+                continue  # to be killed again where it goes on
+        assert child(folder, output).wait(120) == 0
         assert Vectors.load(output, verify=True).matrix.tobytes() == expected
         assert not hidden(output).exists()
-    assert kills >= 4
+        finished += 1
+    assert finished >= 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -213,7 +253,13 @@ def test_a_torn_state_is_passed_over(folder: Path, tmp_path: Path) -> None:
     assert loaded is not None
     assert loaded[0] == {"n": 1}
     assert loaded[1]["x"].tolist() == [0, 1, 2, 3, 4]
-    assert Checkpoints(tmp_path / "out", {"a": 2}).load() is None
+    with pytest.raises(ConfigError, match="output's checkpoint must be of the same training"):
+        Checkpoints(tmp_path / "out", {"a": 2}).load()
+    (second / "x.npy").write_bytes(b"")
+    (second / "state.json").write_text("[]")
+    loaded = checkpoints.load()
+    assert loaded is not None
+    assert loaded[0] == {"n": 1}
 
 
 def test_two_trainings_of_one_output_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -221,7 +267,7 @@ def test_two_trainings_of_one_output_are_refused(folder: Path, tmp_path: Path) -
         Checkpoints(tmp_path / "out", {}).locked(),
         pytest.raises(ConfigError, match="output must be trained by one process at a time; got a second"),
     ):
-        go(folder, tmp_path / "out", ROWS)
+        train_vectors(folder / "vocabulary", folder / "pairs", tmp_path / "out", TrainConfig(**ROWS), ONE, Progress())
 
 
 def planted(monkeypatch: pytest.MonkeyPatch, sweep: int, times: int) -> None:

@@ -215,7 +215,7 @@ def test_the_advice_is_never_a_dim_of_zero() -> None:
 def test_the_forecast_tells_whether_shards_stay_in_memory() -> None:
     config = TrainConfig(dim=100)
     vectors = 10_000 * 104 * 6  # float32 and float16, dims padded to a multiple of eight
-    small = forecast.forecast_training(10**6, 10_000, config, 1, vectors + 12 * 10**6 - 1, 10)
+    small = forecast.forecast_training(10**6, 10_000, config, 1, vectors + 12 * 10**6 - 1, 10**5)
     large = forecast.forecast_training(10**6, 10_000, config, 1, vectors + 12 * 10**6)
     assert (small.fits, large.fits) == (False, True)
     assert "the shards are read again in each pass" in small.sentence

@@ -3,7 +3,8 @@
 import numpy as np
 
 from simglove_spark.kernels import simd
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.compile import compiled_anew, kernel
+from simglove_spark.kernels.losses import least_squares
 from simglove_spark.kernels.prefetch import prefetch_row
 from simglove_spark.kernels.simd import LANES
 
@@ -38,7 +39,7 @@ def move_both(vectors, squares, first, second, slope, learning_rate):
         simd.store_row(vectors, second, d, simd.add(y, y_step))
 
 
-@kernel
+@compiled_anew
 def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss, function):
     """Take one step for each cell, in the given order; both rows move from their old values.
 
@@ -79,3 +80,9 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
         loss[0] += here
         move_both(vectors, squares, word, context, np.float32(0.5) * slope, learning_rate)
     return np.int64(ALL_DONE)
+
+
+@kernel
+def adagrad_squares(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss):
+    """The same with the loss that is built in, and kept on disk: a kernel that takes a function is compiled each time."""
+    return adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss, least_squares)

@@ -217,6 +217,15 @@ def mirror(gram):
 
 
 @kernel
+def squares_at_zero(weights, pmis):
+    """Sum of f pmi^2 (float64)."""
+    total = 0.0
+    for cell in range(weights.size):
+        total += weights[cell] * np.float64(pmis[cell]) * pmis[cell]
+    return total
+
+
+@kernel
 def loss_of_rows(words, bounds, cells, vectors, others):
     """Sum of f (<v_i, c_j> - pmi_ij)^2 over all cells of the rows (float64); v of ``vectors``, c of ``others``."""
     loss = 0.0

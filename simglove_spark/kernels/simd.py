@@ -1,7 +1,8 @@
 """Eight floats at a time. LLVM turns plain loops into SIMD, but not these: inner products and sums of eight far-apart rows.
 
-Each function is one or a few instructions of any processor that has them; LLVM does it in pieces elsewhere. Places in
-arrays are multiples of `LANES`, which the caller sees to by padding. Rows may be float32, or float16 kept as uint16.
+Each function is one or a few instructions of a processor with AVX2, or pairs of them on smaller ones. Rows may be
+float32, or float16 kept as uint16: that only on processors that convert by themselves (F16C, ARM64). Rows are padded to a
+multiple of `LANES` by the caller.
 """
 
 from numba import types
