@@ -33,7 +33,8 @@ def demo(
     from simglove_spark.run import Road, walk  # brings numba, which other commands do without
 
     folder = local_path(output)
-    vocabulary, pairs, training = VocabularyConfig(), PairsConfig(), TrainConfig(held_out=HELD_OUT)
+    # the plain pmi, so that what is said together and the norms can be shown as what they are
+    vocabulary, pairs, training = VocabularyConfig(), PairsConfig(), TrainConfig(held_out=HELD_OUT, count_power=1.0)
     run_id = new_run_id()
     progress = make_progress(run_id=run_id)
     with progress.task("read docstrings", unit="files") as task:
