@@ -21,7 +21,7 @@ from simglove_spark.kernels.rows import loss_of_rows
 from simglove_spark.manifest import Manifest
 from simglove_spark.pmi import Weighing
 from simglove_spark.shards import PairShards
-from simglove_spark.trainer import load_vocabulary
+from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.vectors import Vectors
 
 DIM, ITERATIONS = 100, 15

@@ -10,7 +10,8 @@ from simglove_spark.manifest import Manifest
 from simglove_spark.pmi import Weighing
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.shards import PairShards
-from simglove_spark.trainer import load_vocabulary, order_of_shards
+from simglove_spark.trainer import order_of_shards
+from simglove_spark.training_inputs import load_vocabulary
 
 
 def main() -> None:

@@ -11,23 +11,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simglove_spark import forecast
 from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.checkpoint import Checkpoints
-from simglove_spark.config import PRESETS, RunConfig, TrainConfig
+from simglove_spark.config import RunConfig, TrainConfig
 from simglove_spark.errors import ConfigError, DivergedError, InputError, StoppedError
-from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.memory import cores, free_memory, parse_size, parse_time
 from simglove_spark.pmi import Weighing
 from simglove_spark.progress import Progress, Task
 from simglove_spark.row_solver import RowSolver
-from simglove_spark.schemas import VOCABULARY, check
 from simglove_spark.shards import PairShards, Shard
 from simglove_spark.stopping import Stopping
-from simglove_spark.training import parents_of
+from simglove_spark.training_inputs import check_pairs, load_vocabulary, parents_of
 from simglove_spark.warm_start import start_from
 from simglove_spark.watch import Watch, has_converged
 
@@ -259,42 +256,3 @@ def memory_budget(run: RunConfig) -> int:
 def order_of_shards(seed: int, number: int, num_shards: int) -> list[int]:
     """Order of the shards in a pass."""
     return np.random.default_rng([seed, 1, number]).permutation(num_shards).tolist()
-
-
-def load_vocabulary(folder: Path) -> pa.Table:
-    """The vocabulary table of a folder, checked against its manifest.
-
-    Raises
-    ------
-    InputError
-        When it is missing, damaged, or its ids are not dense.
-    """
-    manifest = Manifest.load(folder, "vocabulary")
-    tables = []
-    for entry in manifest.files:
-        path = checked_path(folder, entry)
-        check(pq.read_schema(path), VOCABULARY, path)
-        tables.append(pq.read_table(path))
-    table = pa.concat_tables(tables)
-    if not np.array_equal(table["word_id"].to_numpy(), np.arange(table.num_rows)):
-        raise InputError(f"word ids must be 0, 1, 2, ...; got others ({folder}). Count the words again.")
-    return table
-
-
-def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
-    """Manifest of the pair table after checking that it belongs to the vocabulary and to the preset."""
-    manifest = Manifest.load(pairs, "pairs")
-    words = Manifest.load(vocabulary, "vocabulary")
-    if manifest.parent_sha256("vocabulary") != words.content_sha256:
-        raise InputError(
-            f"vocabulary must be the one the pairs were counted under, {str(manifest.parent_sha256('vocabulary'))[:12]}; "
-            f"got {words.content_sha256[:12]} ({vocabulary}). Give the vocabulary of the same run as {pairs}."
-        )
-    weighting = manifest.details["weighting"]
-    expected = PRESETS[config.preset].get("distance_weighting", weighting)
-    if weighting != expected:
-        raise ConfigError(
-            f"--preset {config.preset} must be given {expected} pairs; got {weighting} ones ({pairs}). "
-            f"Count the pairs with --distance-weighting {expected}, or use another preset."
-        )
-    return manifest

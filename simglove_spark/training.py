@@ -13,6 +13,7 @@ from simglove_spark.config import RunConfig, TrainConfig, content_config
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import check_writable, is_complete
 from simglove_spark.progress import Progress
+from simglove_spark.training_inputs import parents_of
 from simglove_spark.vectors import Vectors
 
 TIMED = ("seconds", "cells_per_second", "memory")  # of a pass: not the same each time
@@ -81,14 +82,6 @@ def handed_out(
     if config.hand_out == "words":
         return words, extra
     return (words + contexts if config.hand_out == "sum" else np.hstack([words, contexts])), extra
-
-
-def parents_of(vocabulary: Path, pairs: Path, config: TrainConfig) -> list[dict[str, str]]:
-    """What a vectors table is made from, as its manifest tells."""
-    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
-    if config.start_from is not None:
-        parents.append(Manifest.load(Path(config.start_from), "vectors").as_parent())
-    return parents
 
 
 def vectors_are_trained(vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, overwrite: bool) -> bool:

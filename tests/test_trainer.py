@@ -19,8 +19,9 @@ from simglove_spark.manifest import FILE_NAME, Manifest, new_manifest
 from simglove_spark.progress import JsonProgress, Progress
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.schemas import VOCABULARY
-from simglove_spark.trainer import load_vocabulary, train
+from simglove_spark.trainer import train
 from simglove_spark.training import train_vectors
+from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.vectors import Vectors
 
 ONE = RunConfig(threads=1, memory="1g")

@@ -39,8 +39,18 @@ def move_both(vectors, squares, first, second, slope, learning_rate):
         simd.store_row(vectors, second, d, simd.add(y, y_step))
 
 
-@compiled_anew
-def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss, function):
+@kernel
+def ask_ahead(order, place, words, contexts, vectors, squares):
+    """Ask for the four rows of a cell a little further on."""
+    if place + AHEAD < order.size:
+        later = order[place + AHEAD]
+        for matrix in (vectors, squares):
+            prefetch_row(matrix, words[later])
+            prefetch_row(matrix, contexts[later])
+
+
+@kernel
+def adagrad_squares(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss):
     """Take one step for each cell, in the given order; both rows move from their old values.
 
     The gradient is half the slope of the loss (f e c for squares, without the factor 2), squares are raised before the
@@ -58,8 +68,6 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
     learning_rate : float32
     loss : float64[1]
         Raised by the loss of every cell, as met.
-    function : compiled function
-        One of `losses`.
 
     Returns
     -------
@@ -67,14 +75,10 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
         The first cell whose slope is not finite, where the work stops; `ALL_DONE` when there is none.
     """
     for place in range(order.size):
-        if place + AHEAD < order.size:
-            later = order[place + AHEAD]
-            for matrix in (vectors, squares):
-                prefetch_row(matrix, words[later])
-                prefetch_row(matrix, contexts[later])
+        ask_ahead(order, place, words, contexts, vectors, squares)
         cell = order[place]
         word, context = words[cell], contexts[cell]
-        here, slope = function(product_of(vectors, word, context), pmis[cell], weights[cell])
+        here, slope = least_squares(product_of(vectors, word, context), pmis[cell], weights[cell])
         if not abs(slope) < np.inf:  # np.isfinite takes x - x, which LLVM may reorder to 0 inside a product
             return np.int64(cell)
         loss[0] += here
@@ -82,7 +86,16 @@ def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learn
     return np.int64(ALL_DONE)
 
 
-@kernel
-def adagrad_squares(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss):
-    """The same with the loss that is built in, and kept on disk: a kernel that takes a function is compiled each time."""
-    return adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss, least_squares)
+@compiled_anew
+def adagrad_cells(order, words, contexts, weights, pmis, vectors, squares, learning_rate, loss, function):
+    """The same with another of `losses`, a compiled ``function``, which numba would not keep on disk."""
+    for place in range(order.size):
+        ask_ahead(order, place, words, contexts, vectors, squares)
+        cell = order[place]
+        word, context = words[cell], contexts[cell]
+        here, slope = function(product_of(vectors, word, context), pmis[cell], weights[cell])
+        if not abs(slope) < np.inf:
+            return np.int64(cell)
+        loss[0] += here
+        move_both(vectors, squares, word, context, np.float32(0.5) * slope, learning_rate)
+    return np.int64(ALL_DONE)

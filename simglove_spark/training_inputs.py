@@ -1,0 +1,59 @@
+"""The tables that training begins with, checked: whole, dense, and of one run."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simglove_spark.config import PRESETS, TrainConfig
+from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.schemas import VOCABULARY, check
+
+
+def load_vocabulary(folder: Path) -> pa.Table:
+    """The vocabulary table of a folder, checked against its manifest.
+
+    Raises
+    ------
+    InputError
+        When it is missing, damaged, or its ids are not dense.
+    """
+    manifest = Manifest.load(folder, "vocabulary")
+    tables = []
+    for entry in manifest.files:
+        path = checked_path(folder, entry)
+        check(pq.read_schema(path), VOCABULARY, path)
+        tables.append(pq.read_table(path))
+    table = pa.concat_tables(tables)
+    if not np.array_equal(table["word_id"].to_numpy(), np.arange(table.num_rows)):
+        raise InputError(f"word ids must be 0, 1, 2, ...; got others ({folder}). Count the words again.")
+    return table
+
+
+def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
+    """Manifest of the pair table after checking that it belongs to the vocabulary and to the preset."""
+    manifest = Manifest.load(pairs, "pairs")
+    words = Manifest.load(vocabulary, "vocabulary")
+    if manifest.parent_sha256("vocabulary") != words.content_sha256:
+        raise InputError(
+            f"vocabulary must be the one the pairs were counted under, {str(manifest.parent_sha256('vocabulary'))[:12]}; "
+            f"got {words.content_sha256[:12]} ({vocabulary}). Give the vocabulary of the same run as {pairs}."
+        )
+    weighting = manifest.details["weighting"]
+    expected = PRESETS[config.preset].get("distance_weighting", weighting)
+    if weighting != expected:
+        raise ConfigError(
+            f"--preset {config.preset} must be given {expected} pairs; got {weighting} ones ({pairs}). "
+            f"Count the pairs with --distance-weighting {expected}, or use another preset."
+        )
+    return manifest
+
+
+def parents_of(vocabulary: Path, pairs: Path, config: TrainConfig) -> list[dict[str, str]]:
+    """What a vectors table is made from, as its manifest tells."""
+    parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
+    if config.start_from is not None:
+        parents.append(Manifest.load(Path(config.start_from), "vectors").as_parent())
+    return parents
