@@ -156,13 +156,13 @@ def test_many_at_once_end_with_one_whole_shim(runtime):
 
     def build(_: int) -> Path:
         barrier.wait()
-        home = java_home()
-        assert arguments(home, VECTOR, "x") == ["<x>"]
-        return home
+        return java_home()
 
     with ThreadPoolExecutor(8) as pool:
         homes = set(pool.map(build, range(8)))
     assert len(homes) == 1
+    # run only now: a thread that starts a program while another writes one keeps that open, and it is busy
+    assert arguments(next(iter(homes)), VECTOR, "x") == ["<x>"]
     assert_whole(homes.pop(), runtime)
 
 
