@@ -82,7 +82,7 @@ def _show_words(console: Console, title: str, found: dict[str, list[tuple[str, f
 def _show_norms(console: Console, vectors: Vectors) -> None:
     frequent = vectors.most_frequent(FREQUENT_WORDS)
     order = frequent[np.argsort(vectors.norms[frequent])]
-    title = f"|v| means importance (of the {len(frequent):,} most frequent words)"
+    title = f"|v| of the {len(frequent):,} most frequent words"
     table = Table("norms", "words", title=title, title_justify="left")
     for name, ids in (("smallest", order[:12]), ("largest", order[::-1][:12])):
         shown = (f"{plain_text(vectors.words[i])} {vectors.norms[i]:.2f}" for i in ids.tolist())
