@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,12 +189,24 @@ def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[Non
         yield
         if task.total is not None:
             task.set(task.total)
+    except KeyboardInterrupt:
+        _hush(context)
+        raise
     except SimgloveError:
         raise
     except Exception as error:
+        if ended_by_signal.is_set():
+            _hush(context)
         raise translated(error) from error
     finally:
         stop.set()
+
+
+def _hush(context: Any) -> None:
+    """Turn off the log of a JVM of our own: tasks that end with it tell of blocks that are gone, after our last line."""
+    if context is not None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+        with suppress(Exception):  # it may be gone already
+            context.setLogLevel("OFF")
 
 
 def _poll(context: Any, task: Task, stop: threading.Event) -> None:
