@@ -134,9 +134,8 @@ def long_functions(sources: Sources) -> list[str]:
 
 
 def is_kernel(function: ast.FunctionDef) -> bool:
-    return any(
-        "kernel" in ast.unparse(decorator) or "jit" in ast.unparse(decorator) for decorator in function.decorator_list
-    )
+    ways = {"kernel", "inlined", "compiled_anew"}
+    return any(ast.unparse(how) in ways or "jit" in ast.unparse(how) for how in function.decorator_list)
 
 
 def wide_kernels(sources: Sources) -> list[str]:
@@ -145,6 +144,23 @@ def wide_kernels(sources: Sources) -> list[str]:
         for name, text in sources.items()
         for f in functions(text)
         if is_kernel(f) and len(f.args.args) > 10
+    ]
+
+
+def compiled_twice(sources: Sources) -> list[str]:
+    """Kernels with floats that another one calls without taking them in whole: which copy runs is then chance."""
+    apart = {
+        f.name
+        for text in sources.values()
+        for f in functions(text)
+        if is_kernel(f) and "inlined" not in map(ast.unparse, f.decorator_list)
+    }
+    return [
+        f"{name}.{f.name} calls {node.func.id}"
+        for name, text in sources.items()
+        for f in functions(text)
+        for node in ast.walk(f)
+        if is_kernel(f) and isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in apart
     ]
 
 
@@ -289,6 +305,11 @@ def test_kernels_are_compiled_in_one_way() -> None:
     assert all(name in KERNELS for name, text in MODULES.items() for f in functions(text) if is_kernel(f))
 
 
+def test_kernels_with_floats_are_compiled_once() -> None:
+    integers = {f"{PACKAGE}.kernels.{name}" for name in ("hashes", "pairs", "runs", "tokens")}  # one right answer each
+    assert compiled_twice({name: text for name, text in KERNELS.items() if name not in integers}) == []
+
+
 def test_defaults_of_options_stand_in_config_only() -> None:
     """Another dataclass or function with an option's name and a constant default would be a second truth."""
     from dataclasses import fields, is_dataclass
@@ -328,6 +349,10 @@ CHECKS: list[tuple[str, Callable[[], object]]] = [
     ("a long file", lambda: long_files({"bad": "x = 1\n" * 300})),
     ("a long function", lambda: long_functions({"bad": "def f():\n" + " x = 1\n" * 40})),
     ("a wide kernel", lambda: wide_kernels({"bad": f"@kernel\ndef f({MANY}): pass"})),
+    (
+        "a kernel called by another",
+        lambda: compiled_twice({"bad": "@kernel\ndef f(x): pass\n@compiled_anew\ndef g(x): f(x)"}),
+    ),
     ("a jit of its own", lambda: jit_elsewhere({"bad": "@numba.njit(fastmath=True)\ndef f(): pass"})),
 ]
 

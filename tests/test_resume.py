@@ -1,6 +1,8 @@
 """Training that is stopped, killed or diverges: what is kept, and the same bytes as if nothing had happened."""
 
+import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -349,3 +351,27 @@ def test_an_early_stop_needs_patience(folder: Path, tmp_path: Path) -> None:
     assert all(losses[k] <= min(losses[:k]) * 0.98 for k in range(1, number - 1))
     patient = go(folder, tmp_path / "two", {**ROWS, "sweeps": 12, "tolerance": 0.02, "patience": 3}).passes
     assert len(patient) >= number + 2
+
+
+@pytest.mark.parametrize("options", [ROWS, ADAGRAD], ids=["rows", "adagrad"])
+def test_a_process_that_compiled_the_kernels_gives_the_bytes_of_one_that_found_them(
+    folder: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """Else a training killed on a new machine would go on with other bytes."""
+    script = (
+        "import hashlib\nfrom pathlib import Path\n"
+        "from simglove_spark.config import RunConfig, TrainConfig\nfrom simglove_spark.progress import Progress\n"
+        "from simglove_spark.trainer import train\n"
+        f"folder, config = Path({str(folder)!r}), TrainConfig(**{options!r})\n"
+        "run = RunConfig(threads=1, memory='1g')\n"
+        "trained = train(folder / 'vocabulary', folder / 'pairs', config, run, Progress())\n"
+        "print(hashlib.sha256(trained.vectors.tobytes()).hexdigest())\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", script]
+    compiled, found = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    )
+    assert list((tmp_path / "cache").rglob("*.nbc"))
+    expected = hashlib.sha256(go(folder, tmp_path / "vectors", options).vectors.tobytes()).hexdigest()
+    assert compiled == found == expected + "\n"

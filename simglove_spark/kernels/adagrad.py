@@ -3,7 +3,7 @@
 import numpy as np
 
 from simglove_spark.kernels import simd
-from simglove_spark.kernels.compile import compiled_anew, kernel
+from simglove_spark.kernels.compile import compiled_anew, inlined, kernel
 from simglove_spark.kernels.losses import least_squares
 from simglove_spark.kernels.prefetch import prefetch_row
 from simglove_spark.kernels.simd import LANES
@@ -12,7 +12,7 @@ ALL_DONE = -1
 AHEAD = 6  # cells; four rows of each are asked for
 
 
-@kernel
+@inlined
 def product_of(vectors, first, second):
     """Inner product of two rows."""
     t = simd.zeros()
@@ -21,7 +21,7 @@ def product_of(vectors, first, second):
     return simd.total(t)
 
 
-@kernel
+@inlined
 def move_both(vectors, squares, first, second, slope, learning_rate):
     """Steps of two rows, both from their old values."""
     slopes, rates = simd.spread(slope), simd.spread(-learning_rate)
@@ -39,7 +39,7 @@ def move_both(vectors, squares, first, second, slope, learning_rate):
         simd.store_row(vectors, second, d, simd.add(y, y_step))
 
 
-@kernel
+@inlined
 def ask_ahead(order, place, words, contexts, vectors, squares):
     """Ask for the four rows of a cell a little further on."""
     if place + AHEAD < order.size:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.compile import inlined, kernel
 from simglove_spark.kernels.hashes import is_held_out
 
 
-@kernel
+@inlined
 def weight_of(log_count, constants):
     """The weight f of a count whose logarithm is given."""
     return np.exp(constants[2] * min(constants[3], log_count - constants[1]))

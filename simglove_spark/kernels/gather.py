@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simglove_spark.kernels import simd
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.compile import inlined
 from simglove_spark.kernels.prefetch import prefetch_row
 from simglove_spark.kernels.simd import LANES
 
@@ -24,7 +24,7 @@ class Cells(NamedTuple):
     pmis: np.ndarray
 
 
-@kernel
+@inlined
 def dots(matrix, rows, point):
     """Inner products of eight rows with ``point`` (float32[D]), as eight floats."""
     t0, t1, t2, t3 = simd.zeros(), simd.zeros(), simd.zeros(), simd.zeros()
@@ -42,7 +42,7 @@ def dots(matrix, rows, point):
     return simd.totals(t0, t1, t2, t3, t4, t5, t6, t7)
 
 
-@kernel
+@inlined
 def dot_row(matrix, row, point):
     """Inner product of one row with ``point``."""
     t = simd.zeros()
@@ -51,7 +51,7 @@ def dot_row(matrix, row, point):
     return simd.total(t)
 
 
-@kernel
+@inlined
 def add_rows(matrix, rows, factors, out):
     """Add eight rows, each times its one of eight floats, to ``out`` (float32[D])."""
     f0, f1, f2, f3 = (
@@ -78,7 +78,7 @@ def add_rows(matrix, rows, factors, out):
         simd.store(out, d, simd.add(t, u))
 
 
-@kernel
+@inlined
 def add_row(matrix, row, factor, out):
     """Add one row times ``factor`` (float32) to ``out``."""
     f = simd.spread(factor)
@@ -86,7 +86,7 @@ def add_row(matrix, row, factor, out):
         simd.store(out, d, simd.multiply_add(simd.load_row(matrix, row, d), f, simd.load(out, d)))
 
 
-@kernel
+@inlined
 def eight(contexts, cell, end, table):
     """Contexts of eight cells; those a little further on are asked for."""
     if cell + AHEAD + LANES <= end:
@@ -104,7 +104,7 @@ def eight(contexts, cell, end, table):
     )
 
 
-@kernel
+@inlined
 def add_cells(begin, end, cells, share, table, point, out):
     """Add sum_j f_j (share pmi_j - <c_j, point>) c_j to ``out`` (float32[D]) over the cells begin to end.
 
@@ -128,7 +128,7 @@ def add_cells(begin, end, cells, share, table, point, out):
     return loss
 
 
-@kernel
+@inlined
 def curvature(begin, end, cells, table, direction):
     """Sum of f_j <c_j, direction>^2 over the cells begin to end (float32): a product that needs no vector of its own."""
     contexts, weights, _ = cells
@@ -144,7 +144,7 @@ def curvature(begin, end, cells, table, direction):
     return curved
 
 
-@kernel
+@inlined
 def multiply(matrix, vector, out):
     """Put the product of float32[D, D] and float32[D] into ``out``."""
     for row in range(0, out.size, LANES):

@@ -5,19 +5,19 @@ Write yours in the same way, with `numba.njit` or plain, and give it as ``--loss
 
 import numpy as np
 
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.compile import inlined
 
 HUBER_WIDTH = np.float32(1.0)  # nats
 
 
-@kernel
+@inlined
 def least_squares(product, pmi, weight):
     """f e^2, the loss that is built in; e = product - pmi."""
     error = product - pmi
     return weight * error * error, np.float32(2.0) * weight * error
 
 
-@kernel
+@inlined
 def huber(product, pmi, weight):
     """f e^2 up to an error of one nat, and straight from there: outliers pull less (Huber 1964)."""
     error = product - pmi
@@ -27,7 +27,7 @@ def huber(product, pmi, weight):
     return slope * (abs(error) - np.float32(0.5) * HUBER_WIDTH), slope if error > 0 else -slope
 
 
-@kernel
+@inlined
 def one_sided(product, pmi, weight):
     """f e^2 where the product is below the pmi, a tenth of it above: a pair may be nearer than its count can tell."""
     error = product - pmi

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simglove_spark.kernels import simd
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.compile import inlined, kernel
 from simglove_spark.kernels.gather import add_cells, curvature, multiply
 from simglove_spark.kernels.simd import LANES
 
@@ -47,7 +47,7 @@ class Options(NamedTuple):
     steps: int
 
 
-@kernel
+@inlined
 def dot(a, b):
     """Inner product of two float32[dim]."""
     total = np.float32(0.0)
@@ -56,7 +56,7 @@ def dot(a, b):
     return total
 
 
-@kernel
+@inlined
 def sum_weights(begin, end, weights):
     """Sum of the weights of the cells begin to end (float32)."""
     total = np.float32(0.0)
@@ -65,7 +65,7 @@ def sum_weights(begin, end, weights):
     return total
 
 
-@kernel
+@inlined
 def nearest_level(g):
     """Number of the inverse that a row with this g takes."""
     if not g > 0:
@@ -73,7 +73,7 @@ def nearest_level(g):
     return min(max(int(np.floor(np.log2(g) / SPACING + 0.5)) + UNIT_LEVEL, 0), LEVELS - 1)
 
 
-@kernel
+@inlined
 def subtract_common(scale, ridge, activity, own, common, point, out):
     """Subtract (scale (G - a v v^T) + ridge I) point from ``out`` (float32[D]); ``own`` is v at the block's start."""
     product = np.empty_like(point)
