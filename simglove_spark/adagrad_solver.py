@@ -61,13 +61,12 @@ class AdagradSolver:
         self.learning_rate = config.learning_rate
         self._loss = load_loss(config.loss) if config.loss else None
         self.size, starts = counts.size, start_vectors(counts.size, config, config.dim)
-        biases = 2 if config.model == "glove" else 0
-        self.matrix = padded(counts.size * len(starts), config.dim + biases, np.float32)
+        self.matrix = padded(counts.size * len(starts), config.dim + config.biases, np.float32)
         self.squares = np.ones_like(self.matrix)
         for place, vectors in enumerate(starts):
             rows = slice(place * self.size, (place + 1) * self.size)
             self.matrix[rows, : config.dim] = vectors
-            if biases:
+            if config.biases:
                 bias, one = config.dim + place, config.dim + 1 - place
                 self.matrix[rows, bias] = vectors[:, 0][::-1]  # as small as a component
                 self.matrix[rows, one], self.squares[rows, one] = 1, UNMOVED

@@ -4,7 +4,6 @@ Beside the output ``NAME`` lies ``.NAME.checkpoint/`` with one folder ``state-NU
 is written under another name, renamed, and only then is the one before deleted: a kill at any moment leaves a whole one.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simglove_spark.errors import ConfigError
+from simglove_spark.output import hold
 
 META = "state.json"
 
@@ -48,18 +48,16 @@ class Checkpoints:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigError(
-                    f"output must be trained by one process at a time; got a second ({self.folder}). "
-                    "Wait, or give another --output."
-                ) from error
+            hold(
+                lock,
+                f"output must be trained by one process at a time; got a second ({self.folder}). "
+                "Wait, or give another --output.",
+            )
             try:
                 yield
             finally:
                 if not self._states():
-                    self.remove()  # nothing is kept
+                    shutil.rmtree(self.folder, ignore_errors=True)  # nothing is kept
 
     def save(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Write a state, switch to it, and delete the one before.
@@ -126,10 +124,6 @@ class Checkpoints:
             shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             self.folder.rmdir()
-
-    def remove(self) -> None:
-        """Delete all of it: the training is complete."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _states(self) -> list[tuple[int, Path]]:
         """Numbers and folders, ascending."""

@@ -220,6 +220,16 @@ class TrainConfig:
         """Number of passes over all cells that the chosen solver makes."""
         return self.sweeps if self.solver == "rows" else self.epochs
 
+    @property
+    def spaces(self) -> int:
+        """Number of vectors that a word has."""
+        return 1 if self.space == "shared" else 2
+
+    @property
+    def biases(self) -> int:
+        """Components that a vector has for biases besides its ``dim``."""
+        return 2 if self.model == "glove" else 0
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

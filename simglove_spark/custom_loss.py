@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simglove_spark.errors import ConfigError
-from simglove_spark.kernels.compile import compiled_anew
 from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.reweigh import reweigh
 
@@ -32,8 +31,8 @@ def load_loss(name: str) -> Callable[..., Any]:
         When there is none, or it cannot be compiled, or does not return two numbers.
     """
     module, _, function = name.partition(":")
+    sys.path.append(str(Path.cwd()))
     try:
-        sys.path.append(str(Path.cwd()))
         found = getattr(importlib.import_module(module), function)
     except Exception as error:  # whatever importing somebody's module raises
         raise ConfigError(
@@ -88,8 +87,6 @@ class Reweighing:
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.function, self.name = function, name
         _refuse_growing(function, name)
-        # with the user's function inside, which numba's cache would not notice to have changed
-        self._reweigh = compiled_anew(reweigh.py_func)
 
     def rows(
         self,
@@ -110,7 +107,7 @@ class Reweighing:
         ends = np.cumsum(sizes)
         places = np.repeat(bounds[:, 0] - (ends - sizes), sizes) + np.arange(sizes.sum())
         weights = np.empty(places.size, np.float32)
-        loss, bad = self._reweigh(words, bounds, cells, table, vectors, self.function, weights)
+        loss, bad = reweigh(words, bounds, cells, table, vectors, self.function, weights)
         if bad >= 0:
             raise ConfigError(
                 f"--loss must have a slope towards the pmi with --solver rows; got weight {weights[bad]} ({self.name}). "

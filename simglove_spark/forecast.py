@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from simglove_spark.config import PairsConfig, TrainConfig
 from simglove_spark.errors import InputError, ResourceError
-from simglove_spark.kernels.simd import LANES
+from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_rows import clean, spans
@@ -159,8 +159,8 @@ def forecast_training(
     """
     vectors = vectors_memory(words, config)
     if vectors > memory:
-        biases = 2 if config.model == "glove" else 0
-        most = memory // vectors_memory(words, replace(config, dim=LANES - biases)) * LANES - biases
+        narrow = LANES - config.biases
+        most = memory // vectors_memory(words, replace(config, dim=narrow)) * LANES - config.biases
         lower = f"Lower --dim to {most} or raise --min-count." if most > 0 else "Raise --memory."
         raise ResourceError(
             f"{words:,} words x {config.dim} dims need {show_size(vectors)} for vectors; --memory allows {show_size(memory)}. "
@@ -173,8 +173,7 @@ def forecast_training(
     flops = 10.0 * config.dim * cells if config.solver == "rows" else 25.0 * config.dim * cells
     seconds = config.passes * flops / FLOPS_PER_SECOND / threads
     how = "the shards stay in memory" if fits else "the shards are read again in each pass"
-    sides = 1 if config.space == "shared" else 2
-    table, state = words * (config.dim * 8 * (2 * sides - 1) + 60), words * config.dim * 4 * sides
+    table, state = words * (config.dim * 8 * (2 * config.spaces - 1) + 60), words * config.dim * 4 * config.spaces
     disk = table + 2 * state * (2 if config.solver == "adagrad" else 1)  # a checkpoint is written beside the one before
     sentence = (
         f"Training {words:,} words x {config.dim} dims on {cells:,} cells will take about {show_size(resident)} of memory "
@@ -200,9 +199,8 @@ def vectors_memory(words: int, config: TrainConfig) -> int:
 
     The row solver holds float32 and a copy in float16, AdaGrad float32 and the squares; both once more in two spaces.
     """
-    dim = -(-(config.dim + (2 if config.model == "glove" else 0)) // LANES) * LANES
-    sides = 1 if config.space == "shared" else 2
-    return words * dim * sides * (6 if config.solver == "rows" else 8)
+    size = padded_size(config.dim + config.biases)
+    return words * size * config.spaces * (6 if config.solver == "rows" else 8)
 
 
 def refuse_what_cannot_fit(forecast: Forecast, folder: Path, local: bool) -> None:

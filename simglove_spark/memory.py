@@ -20,8 +20,7 @@ def parse_size(text: str, flag: str) -> int:
     ConfigError
         When it is not a positive size.
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)i?b?\s*", text.lower())
-    size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+    size = int(_number(text, _UNITS, "i?b?"))
     if size < 1:
         raise ConfigError(f"--{flag} must be a size such as 512m or 8g; got {text!r}. Write a number and k, m, g or t.")
     return size
@@ -35,11 +34,16 @@ def parse_time(text: str, flag: str) -> float:
     ConfigError
         When it is not a positive time.
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([smhd]?)\s*", text.lower())
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    seconds = _number(text, _SECONDS)
     if seconds <= 0:
         raise ConfigError(f"--{flag} must be a time such as 45m or 8h; got {text!r}. Write a number and s, m, h or d.")
     return seconds
+
+
+def _number(text: str, units: dict[str, int], ending: str = "") -> float:
+    """A number times its unit, a letter or nothing; 0 for anything else."""
+    match = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*([{''.join(units)}]?){ending}\s*", text.lower())
+    return float(match[1]) * units[match[2]] if match else 0.0
 
 
 def show_size(size: float) -> str:

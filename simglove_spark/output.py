@@ -6,6 +6,7 @@ the other's. A build that dies leaves only a hidden folder behind.
 """
 
 import errno
+import fcntl
 import glob
 import os
 import shutil
@@ -13,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from simglove_spark import manifest
 from simglove_spark.errors import ConfigError, InputError, ResourceError
@@ -30,6 +31,20 @@ def local_path(text: str | Path) -> Path:
             f"folder must be a path that this machine and all workers can write; got {text!r}. Give a local or shared path."
         )
     return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
+
+
+def hold(lock: IO[str], refusal: str) -> None:
+    """Lock an open file for this process; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    ConfigError
+        With the message ``refusal``, when another process holds it.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigError(refusal) from error
 
 
 def is_complete(

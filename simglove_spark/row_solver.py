@@ -104,43 +104,53 @@ class RowSolver:
             side = self.sides[0]
             side.rebuild(pool)
             side.precondition(pool, self.l2)
-            solved = np.zeros_like(side.padded)
+            solved, options = np.zeros_like(side.padded), self._options(STEPS_TO_THE_END)
             for shard, decoded in shards:
                 rows = np.flatnonzero(wanted[decoded.rows.words])
                 for first in range(0, rows.size, ROWS_PER_BLOCK):
                     block = rows[first : first + ROWS_PER_BLOCK]
-                    words, new, _ = self._solved(
-                        pool, decoded.rows, block, 0, f"start, shard {shard}", STEPS_TO_THE_END
-                    )
+                    words, new, _ = self._solved(pool, decoded.rows, block, 0, f"start, shard {shard}", options)
                     solved[words] = new
             words = np.arange(wanted.size, dtype=np.int32)[wanted]
             side.put(pool, words, solved[words], with_gram=False)
 
     def _solve_shard(self, pool: ThreadPoolExecutor, number: int, shard: int, rows: Rows) -> float:
-        losses = []
+        losses, options = [], self._options(STEPS)
         for place in range(len(self.sides)):
             seed = [self.config.seed, 2 + 10 * place, number, shard]
             order = np.random.default_rng(seed).permutation(rows.words.size)
             blocks = (order[first : first + self.rows_per_block] for first in range(0, order.size, self.rows_per_block))
             where = f"sweep {number}, shard {shard}"
-            losses.append(sum(self._solve_block(pool, rows, np.sort(block), place, where) for block in blocks))
+            losses.append(sum(self._solve_block(pool, rows, np.sort(block), place, where, options) for block in blocks))
         return losses[0]
 
     def _solve_block(
-        self, pool: ThreadPoolExecutor, rows: Rows, block: NDArray[np.intp], place: int, where: str
+        self,
+        pool: ThreadPoolExecutor,
+        rows: Rows,
+        block: NDArray[np.intp],
+        place: int,
+        where: str,
+        options: kernels.Options,
     ) -> float:
-        words, solved, loss = self._solved(pool, rows, block, place, where, STEPS)
+        words, solved, loss = self._solved(pool, rows, block, place, where, options)
         self.sides[place].put(pool, words, solved, self.config.all_pairs_weight > 0)
         return loss
 
     def _solved(
-        self, pool: ThreadPoolExecutor, rows: Rows, block: NDArray[np.intp], place: int, where: str, steps: int
+        self,
+        pool: ThreadPoolExecutor,
+        rows: Rows,
+        block: NDArray[np.intp],
+        place: int,
+        where: str,
+        options: kernels.Options,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
         """Words of a block, their new vectors, and the loss before."""
         side, other = self.sides[place], self.sides[place - 1]
         words, bounds = rows.words[block], rows.bounds[block]
         solved = padded(words.size, self.config.dim, np.float32)
-        common, options = other.common(self.activities), self._options(steps)
+        common = other.common(self.activities)
 
         def solve(chunk: slice) -> float:
             own, ends, cells, loss = words[chunk], bounds[chunk], rows.cells, None

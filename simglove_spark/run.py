@@ -1,6 +1,5 @@
 """A run folder: its tables, its resolved configuration, and `run.json`, the truth for whoever watches it."""
 
-import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, ResourceError, StoppedError, explain
 from simglove_spark.forecast import forecast_training
 from simglove_spark.manifest import Manifest, software_versions
+from simglove_spark.output import hold
 from simglove_spark.progress import Progress
 from simglove_spark.saved_config import replace_text, save_config
 from simglove_spark.trainer import memory_budget
@@ -149,12 +149,10 @@ def _locked(folder: Path) -> Iterator[None]:
             f"output must be a folder that can be written; got {error.strerror} ({folder}). Give another --output."
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(
-                f"output must be written by one run at a time; got a second ({folder}). Wait, or give another --output."
-            ) from error
+        hold(
+            lock,
+            f"output must be written by one run at a time; got a second ({folder}). Wait, or give another --output.",
+        )
         yield
 
 

@@ -1,7 +1,7 @@
 """One matrix of vectors as the row solver keeps it, with the sums over all of them that the all-pairs term needs."""
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simglove_spark.config import TrainConfig
 from simglove_spark.kernels import rows as kernels
-from simglove_spark.kernels.simd import LANES
+from simglove_spark.kernels.simd import padded_size
 
 GRAM_SLICE = 8  # rows of G that one thread sums at a time
 
@@ -29,7 +29,7 @@ TABLE = np.uint16 if _reads_float16() else np.float32
 
 def padded(size: int, dim: int, kind: type) -> np.ndarray:
     """Zeros[size, D], D the next multiple of eight. Not by `np.zeros`, which leaves huge pages alone."""
-    matrix: np.ndarray = np.empty((size, -(-dim // LANES) * LANES), kind)
+    matrix: np.ndarray = np.empty((size, padded_size(dim)), kind)
     matrix[:] = 0
     return matrix
 
@@ -64,12 +64,15 @@ class Side:
     def set(self, vectors: NDArray[np.float32]) -> None:
         """Take other vectors, padded or not, float32[V, dim or D]."""
         self.padded[:, : vectors.shape[1]] = vectors
+        self._fill_table()
+
+    def _fill_table(self) -> None:
         every = np.arange(len(self.padded), dtype=np.int32)
         kernels.put_rows(every, self.padded, self.padded, self.table)
 
     def rebuild(self, pool: ThreadPoolExecutor) -> None:
         """Make table and sums from the vectors."""
-        self.set(self.padded)
+        self._fill_table()
         self.gram[:] = 0
         self._add_gram(pool, self.padded, self.activities, 1.0)
 
@@ -110,16 +113,16 @@ class Side:
 def start_vectors(size: int, config: TrainConfig, divisor: float) -> list[NDArray[np.float32]]:
     """Vectors float32[size, dim], uniform in +-0.5/divisor; in two spaces those of the contexts too."""
     made = []
-    for place in range(1 if config.space == "shared" else 2):
-        vectors = np.random.default_rng([config.seed, *[0, 7][: place + 1]]).random((size, config.dim), np.float32)
+    for seed in ([config.seed, 0], [config.seed, 0, 7])[: config.spaces]:
+        vectors = np.random.default_rng(seed).random((size, config.dim), np.float32)
         vectors -= np.float32(0.5)
         vectors /= np.float32(divisor)
         made.append(vectors)
     return made
 
 
-def _all(pool: ThreadPoolExecutor, work: object, parts: Iterable[int]) -> None:
-    list(pool.map(work, parts))  # type: ignore[arg-type]
+def _all(pool: ThreadPoolExecutor, work: Callable[[int], None], parts: Iterable[int]) -> None:
+    list(pool.map(work, parts))
 
 
 def all_pairs_loss(side: Side, other: Side, m0: float) -> float:

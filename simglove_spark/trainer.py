@@ -151,10 +151,12 @@ class _Loop:
         config, cells = self.config, self.shards.manifest.rows
         with self.stopping.listening(), self.progress.task("train", config.passes * cells, "cells") as task:
             task.advance(len(self.trained.passes) * cells)
-            while len(self.trained.passes) < config.passes and not has_converged(
-                self.trained.passes, config.tolerance, config.patience
-            ):
+            while not self._is_over(self.trained.passes):
                 self._pass(len(self.trained.passes) + 1, task)
+
+    def _is_over(self, passes: list[dict[str, Any]]) -> bool:
+        config = self.config
+        return len(passes) >= config.passes or has_converged(passes, config.tolerance, config.patience)
 
     def _begin(self) -> None:
         found = None if self.checkpoints is None else self.checkpoints.load()
@@ -173,14 +175,9 @@ class _Loop:
 
     def _is_beyond(self, told: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bool:
         """Whether an uninterrupted training with these options would have ended before this state."""
-        passes, config = told["passes"], self.config
-        within = int(arrays.get("shards_done", np.array(0))) > 0
-        ends = [
-            number
-            for number in range(1, len(passes) + 1)
-            if number == config.passes or has_converged(passes[:number], config.tolerance, config.patience)
-        ]
-        return bool(ends) and (ends[0] < len(passes) or within)
+        passes, within = told["passes"], int(arrays.get("shards_done", np.array(0))) > 0
+        ended_before = any(self._is_over(passes[:number]) for number in range(1, len(passes)))
+        return ended_before or (within and self._is_over(passes))
 
     def _pass(self, number: int, task: Task) -> None:
         order = order_of_shards(self.config.seed, number, len(self.shards))
@@ -213,13 +210,13 @@ class _Loop:
             self.stopping.check()  # after a shard, so that each start gets on by one
 
     def _stopped(self, stop: StoppedError, number: int) -> StoppedError:
-        if isinstance(self.solver, RowSolver):
-            self._keep()
         where = f"{self.solver.name} {number} of {self.config.passes}"
         kept = (
             "The same command goes on from the checkpoint." if self.checkpoints else "Nothing is kept without output."
         )
-        if isinstance(self.solver, AdagradSolver):
+        if isinstance(self.solver, RowSolver):
+            self._keep()
+        else:
             kept += " The epoch itself begins again."
         return StoppedError(f"stopped in {where}: {stop} {kept}")
 

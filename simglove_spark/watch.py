@@ -82,7 +82,7 @@ class Watch:
         weight = sum(float(part.weights.sum(dtype=np.float64)) for part in parts)
         if weight == 0:
             return {}
-        baseline = sum(float((part.weights.astype(np.float64) * part.pmis**2).sum()) for part in parts)
+        baseline = sum(squares_at_zero(part.weights, part.pmis) for part in parts)
         vectors, others = solver.scored
         with ThreadPoolExecutor(self.threads) as pool:
             losses = pool.map(lambda part: loss_of_rows(part.words, part.bounds, part.cells, vectors, others), parts)

@@ -57,7 +57,7 @@ def start(size: int = SIZE, dim: int = DIM, seed: int = 4) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.5, (size, dim)).astype(np.float16).astype(np.float32)
 
 
-def side_of(vectors: np.ndarray, model: naive.Model, own: bool = True) -> Side:
+def side_of(vectors: np.ndarray, model: naive.Model) -> Side:
     side = Side(vectors, model.activities.astype(np.float32))
     with ThreadPoolExecutor(1) as pool:
         side.rebuild(pool)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.compile import compiled_anew
 from simglove_spark.kernels.gather import dot_row
 
 SMALLEST_ERROR = np.float32(1e-6)
 
 
-@kernel
+@compiled_anew
 def reweigh(words, bounds, cells, table, vectors, function, weights):
     """Fill ``weights`` (float32[m], the rows' cells one after the other) with slope / (2 error) of each cell.
 

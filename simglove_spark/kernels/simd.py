@@ -17,6 +17,11 @@ _I32 = ir.IntType(32)
 _FLOATS, _HALVES = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(ir.HalfType(), LANES)
 
 
+def padded_size(size):
+    """The next multiple of `LANES`."""
+    return -(-size // LANES) * LANES
+
+
 class Float32x8(types.Type):
     """Type of eight floats in a register."""
 
