@@ -62,7 +62,9 @@ class AdagradSolver:
         self._loss = load_loss(config.loss) if config.loss else None
         self.size, starts = counts.size, start_vectors(counts.size, config, config.dim)
         self.matrix = padded(counts.size * len(starts), config.dim + config.biases, np.float32)
-        self.squares = np.ones_like(self.matrix)
+        # stanfordnlp/GloVe sums (rate x slope)^2 from 1: the same as slope^2 from 1 / rate^2, and a rate of 1 times what is left
+        self._rate_in_squares = config.learning_rate if config.model == "glove" else 1.0
+        self.squares = np.full_like(self.matrix, self._rate_in_squares**-2)
         for place, vectors in enumerate(starts):
             rows = slice(place * self.size, (place + 1) * self.size)
             self.matrix[rows, : config.dim] = vectors
@@ -147,7 +149,7 @@ class AdagradSolver:
         # so that the kernel reads them one after the other
         cells = Mixed(cells.words[order], cells.contexts[order], cells.weights[order], cells.pmis[order])
         orders = np.array_split(np.arange(cells.words.size, dtype=np.int32), self.threads)
-        rate = np.float32(self.learning_rate)
+        rate = np.float32(self.learning_rate / self._rate_in_squares)
 
         def step(thread: int) -> int:
             arrays = (*cells, self.matrix, self.squares, rate, loss[thread])

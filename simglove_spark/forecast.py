@@ -18,6 +18,7 @@ from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
+from simglove_spark.sides import TABLE
 from simglove_spark.text_rows import clean, spans
 from simglove_spark.word_table import WordTable
 
@@ -197,10 +198,10 @@ def _readers(cells: int, config: TrainConfig, threads: int, memory: int) -> int:
 def vectors_memory(words: int, config: TrainConfig) -> int:
     """Bytes of the trainer's matrices.
 
-    The row solver holds float32 and a copy in float16, AdaGrad float32 and the squares; both once more in two spaces.
+    The row solver holds float32 and a copy to read (float16 where the processor can), AdaGrad float32 and the squares; both once more in two spaces.
     """
     size = padded_size(config.dim + config.biases)
-    return words * size * config.spaces * (6 if config.solver == "rows" else 8)
+    return words * size * config.spaces * (4 + (TABLE().itemsize if config.solver == "rows" else 4))
 
 
 def refuse_what_cannot_fit(forecast: Forecast, folder: Path, local: bool) -> None:

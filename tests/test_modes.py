@@ -1,5 +1,6 @@
 """Two spaces, GloVe, losses of the user's own, warm starts, weights without a limit: each against brute force."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,12 @@ import pytest
 import tables
 from test_row_solver import DIM, SIZE, random_model, rows_of, solve, start
 
-from simglove_spark.adagrad_solver import AdagradSolver
+from simglove_spark.adagrad_solver import AdagradSolver, Mixed
 from simglove_spark.config import PRESETS, RunConfig, TrainConfig
 from simglove_spark.custom_loss import Reweighing, compiled, load_loss
 from simglove_spark.errors import ConfigError
 from simglove_spark.kernels import losses
 from simglove_spark.kernels import rows as kernels
-from simglove_spark.kernels.adagrad import adagrad_squares
 from simglove_spark.manifest import Manifest
 from simglove_spark.progress import Progress
 from simglove_spark.row_solver import RowSolver
@@ -104,14 +104,14 @@ def test_same_bytes_in_two_spaces_for_any_number_of_threads(tmp_path: Path) -> N
 
 
 def naive_glove(cells: list[tuple[int, int, float, float]], matrix: np.ndarray, rate: float) -> None:
-    """Equation 8 by AdaGrad: rows are (vector, bias), of words and then of contexts; four gradients a cell."""
+    """Equation 8 as in stanfordnlp/GloVe: the rate is in the squares too. Rows are (vector, bias), of words and then of contexts."""
     squares = np.ones_like(matrix)
     for word, context, f, log_count in cells:
         v, c = matrix[word].copy(), matrix[context].copy()
         slope = f * (v[:-1] @ c[:-1] + v[-1] + c[-1] - log_count)
         for row, gradient in ((word, np.append(slope * c[:-1], slope)), (context, np.append(slope * v[:-1], slope))):
-            squares[row] += gradient**2
-            matrix[row] -= rate * gradient / np.sqrt(squares[row] + 1e-8)
+            squares[row] += (rate * gradient) ** 2
+            matrix[row] -= rate * gradient / np.sqrt(squares[row])
 
 
 def test_glove_is_equation_eight_with_biases() -> None:
@@ -122,11 +122,13 @@ def test_glove_is_equation_eight_with_biases() -> None:
     random = np.random.default_rng(1)
     words, contexts = random.integers(0, 9, 40).astype(np.int32), random.integers(0, 9, 40).astype(np.int32)
     weights, targets = random.random(40, np.float32), random.normal(0, 2, 40).astype(np.float32)
-    loss, order = np.zeros(1), np.arange(40, dtype=np.int32)
-    arrays = (words, contexts + np.int32(9), weights, targets, solver.matrix, solver.squares, np.float32(0.05), loss)
-    adagrad_squares(order, *arrays)
+    with ThreadPoolExecutor(1) as pool:
+        cells = Mixed(words, contexts + np.int32(9), weights, targets)
+        order = np.random.default_rng([config.seed, 4, 1, int(words[0]), 40]).permutation(40)
+        solver._step(pool, 1, cells, np.zeros((1, 8)))
     plain = np.vstack([np.delete(before[:9, :7], 6, 1), np.delete(before[9:, :7], 5, 1)]).astype(np.float64)
-    naive_glove(list(zip(words.tolist(), (contexts + 9).tolist(), weights, targets, strict=True)), plain, 0.05)
+    columns = [words, contexts + 9, weights, targets]
+    naive_glove(list(zip(*(column[order].tolist() for column in columns), strict=True)), plain, 0.05)
     np.testing.assert_allclose(np.delete(solver.matrix[:9, :7], 6, 1), plain[:9], rtol=2e-4, atol=1e-5)
     np.testing.assert_allclose(np.delete(solver.matrix[9:, :7], 5, 1), plain[9:], rtol=2e-4, atol=1e-5)
     assert (solver.matrix[:9, 6] == 1).all()  # the ones that the biases meet

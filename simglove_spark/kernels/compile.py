@@ -39,7 +39,9 @@ kernel: Callable[[Callable], Any] = partial(
 #: For what other kernels with floats call. Left as a function of its own it may be optimised in two ways, by itself and
 #: inside a caller, and which of the two a process runs depends on what it compiled and what it found in the cache:
 #: other last digits.
-inlined: Callable[[Callable], Any] = partial(kernel, forceinline=True)
+inlined: Callable[[Callable], Any] = partial(
+    numba.njit, nogil=True, cache=can_cache(), fastmath=FASTMATH, error_model="numpy", forceinline=True
+)
 
 #: The same for functions with another's code inside that may change unnoticed: never kept on disk.
 compiled_anew: Callable[[Callable], Any] = partial(numba.njit, nogil=True, fastmath=FASTMATH, error_model="numpy")
