@@ -65,7 +65,7 @@ class CorpusConfig:
     """Put words into lower case (Unicode, one character to one)."""
 
     on_bad_bytes: Literal["error", "replace"] = "error"
-    """What to do with rows that are not UTF-8: stop with their number, or put U+FFFD in place of the bad bytes."""
+    """What to do with words that are not UTF-8: stop with their number, or put U+FFFD in place of the bad bytes."""
 
 
 @Parameter(name="*")
@@ -91,10 +91,13 @@ class PairsConfig:
     """How pairs of words are counted."""
 
     window_size: Whole = 10
-    """Distance to each side, in vocabulary words."""
+    """Distance to each side, in words."""
 
     distance_weighting: DistanceWeighting = "harmonic"
     """What a pair at distance d counts: 1 (flat) or 1/d (harmonic)."""
+
+    unknown_words: Literal["drop", "keep-place"] = "drop"
+    """Words outside the vocabulary are dropped before windows are formed, or keep their place in them."""
 
     num_shards: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
     """Number of shards of the pair table. By default one for every two million words of the corpus, at least four."""

@@ -4,8 +4,8 @@ A worker counts its partition into tables and hands out sorted runs of bytes, on
 merges the runs of a shard and writes its file.
 """
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,13 @@ from simglove_spark.kernels import runs
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.text_rows import Piece, spans
 from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from simglove_spark.corpus import Source
 
 CELLS_PER_GROUP = 1 << 20
 WORDS_PER_SHARD = 1 << 21
@@ -34,31 +36,28 @@ def shards_for(config: PairsConfig, total_words: int) -> int:
 
 
 def count_pairs(
-    text: "DataFrame",
+    sources: "list[Source]",
     vocabulary: tuple[str, str],
     config: PairsConfig,
     num_shards: int,
-    lowercase: bool,
     memory: int,
 ) -> "DataFrame":
     """Count all pairs of a corpus into runs: columns shard int, run binary.
 
     Parameters
     ----------
-    text : DataFrame
-        One column of text (string or binary) or of lists of words.
+    sources : list of Source
     vocabulary : tuple of str
         Folder of a vocabulary table that all workers can read, and its content's checksum.
     config : PairsConfig
     num_shards : int
-    lowercase : bool
     memory : int
         Bytes that each worker's tables may take, about.
 
     Returns
     -------
     DataFrame
-        Rows of shard -1 carry the number of rows that were not UTF-8, as int64.
+        Rows of shard -1 carry the number of words that were not UTF-8, as int64.
     """
     weights = distance_weights(config.window_size, config.distance_weighting)
     count = partial(
@@ -66,31 +65,40 @@ def count_pairs(
         vocabulary=vocabulary,
         weights=weights,
         num_shards=num_shards,
-        lowercase=lowercase,
         memory=memory,
+        keep_places=config.unknown_words == "keep-place",
     )
-    return text.mapInArrow(count, "shard int, run binary")
+    parts = [
+        source.frame.mapInArrow(partial(count, pieces=source.pieces), "shard int, run binary") for source in sources
+    ]
+    return reduce(lambda first, second: first.union(second), parts)
 
 
 def _count_partition(
     batches: Iterator[pa.RecordBatch],
+    pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     vocabulary: tuple[str, str],
     weights: np.ndarray,
     num_shards: int,
-    lowercase: bool,
     memory: int,
+    keep_places: bool,
 ) -> Iterator[pa.RecordBatch]:
-    counter = PairCounter(shared_word_table(*vocabulary), weights, num_shards, memory)
-    bad_rows = 0
-    for batch in batches:
-        column, bad = clean(batch.column(0), lowercase)
-        bad_rows += bad
-        for block in spans(column):
-            for run in counter.add(block):
-                yield _run_batch(*run)
+    counter = PairCounter(shared_word_table(*vocabulary), weights, num_shards, memory, keep_places)
+    bad_words = 0
+    for piece in pieces(batches):
+        bad_words += piece.bad
+        for run in _count_piece(counter, piece):
+            yield _run_batch(*run)
     for run in counter.drain():
         yield _run_batch(*run)
-    yield _run_batch(COUNTER_SHARD, bad_rows.to_bytes(8, "little"))
+    yield _run_batch(COUNTER_SHARD, bad_words.to_bytes(8, "little"))
+
+
+def _count_piece(counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
+    for block in spans(piece.column, piece.is_open):
+        yield from counter.add(block)
+    if piece.ahead is not None:
+        yield from counter.reach(block for further in piece.ahead for block in spans(further.column, further.is_open))
 
 
 def _run_batch(shard: int, run: bytes) -> pa.RecordBatch:
@@ -107,7 +115,7 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_
     for shard, parts in by_shard(batches):
         strings = [run.as_py() for part in parts for run in part["run"]]
         if shard == COUNTER_SHARD:
-            yield report_batch([counter("bad_rows", sum(int.from_bytes(value, "little") for value in strings))])
+            yield report_batch([counter("bad_words", sum(int.from_bytes(value, "little") for value in strings))])
         else:
             tables = merged_tables(strings, vocabulary_size)
             yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])

@@ -1,7 +1,10 @@
-"""From paths to a DataFrame with one column `text`: bytes of text, or a list of words. One row is a window's end."""
+"""From paths to what workers read: a DataFrame of text or of lists of words, or byte ranges. One row is a window's end."""
 
 import glob
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,9 @@ import pyarrow.parquet as pq
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import InputError
+from simglove_spark.text_ranges import pieces as pieces_of_ranges
+from simglove_spark.text_ranges import plan
+from simglove_spark.text_rows import Piece, pieces
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -131,8 +137,47 @@ def _check_column(path: Path, column: str) -> None:
         raise InputError(f"column {column!r} must hold text or lists of words; got {kind} ({path}). Name another one.")
 
 
-def read_corpus(spark: "SparkSession", inputs: list[dict[str, Any]], column: str | None) -> "DataFrame":
-    """DataFrame with the one column `text` over the files that `list_inputs` found."""
+#: Endings of files that Spark unpacks while it reads.
+COMPRESSED = frozenset({".gz", ".bz2", ".zst", ".zstd", ".lz4", ".snappy", ".deflate"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """A DataFrame, and what a worker makes of its batches."""
+
+    frame: "DataFrame"
+    pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]]
+
+
+def source_of(frame: "DataFrame", lowercase: bool) -> Source:
+    """Of any DataFrame with one column of text (string or binary) or of lists of words."""
+    return Source(frame, partial(pieces, lowercase=lowercase))
+
+
+def read_corpus(
+    spark: "SparkSession", inputs: list[dict[str, Any]], config: CorpusConfig, slots: int | None
+) -> list[Source]:
+    """Sources over the files that `list_inputs` found.
+
+    Plain text is read by the workers themselves, in byte ranges; Spark reads what is compressed, Parquet, and what lies
+    elsewhere than in a file system of this machine. ``slots`` is the number of tasks that run at once, None on a cluster.
+    """
+    plain = [entry for entry in inputs if _is_plain(entry, config)]
+    others = [entry for entry in inputs if not _is_plain(entry, config)]
+    sources = []
+    if tasks := plan(plain, slots):
+        frame = spark.range(0, len(tasks), 1, len(tasks))
+        sources.append(Source(frame, partial(pieces_of_ranges, tasks=tasks, lowercase=config.lowercase)))
+    if others:
+        sources.append(source_of(_read_by_spark(spark, others, config.column), config.lowercase))
+    return sources
+
+
+def _is_plain(entry: dict[str, Any], config: CorpusConfig) -> bool:
+    return config.column is None and entry["bytes"] is not None and Path(entry["path"]).suffix not in COMPRESSED
+
+
+def _read_by_spark(spark: "SparkSession", inputs: list[dict[str, Any]], column: str | None) -> "DataFrame":
     from pyspark.sql import functions as f
     from pyspark.sql.types import ArrayType
 

@@ -113,8 +113,8 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count words", task):
-            text = read_corpus(spark, inputs, corpus.column)
-            counts = vocabulary.count_words(text, num_shards, corpus.lowercase, context.worker_memory)
+            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
+            counts = vocabulary.count_words(sources, num_shards, context.worker_memory)
             report = vocabulary.write_word_counts(counts, str(staging)).collect()
     files, total_words, counters = commit(staging, report)
     _check_bytes(corpus, counters, context.progress)
@@ -128,12 +128,12 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
 
 
 def _check_bytes(corpus: CorpusConfig, counters: dict[str, int], progress: Progress) -> None:
-    bad = counters.get("bad_rows", 0)
+    bad = counters.get("bad_words", 0)
     if bad and corpus.on_bad_bytes == "replace":
-        progress.note(f"{bad:,} rows were not UTF-8; U+FFFD stands in place of their bad bytes.")
+        progress.note(f"{bad:,} words were not UTF-8; U+FFFD stands in place of their bad bytes.")
     elif bad:
         raise InputError(
-            f"rows must be UTF-8; got {bad:,} that are not ({', '.join(corpus.input)}). "
+            f"words must be UTF-8; got {bad:,} that are not ({', '.join(corpus.input)}). "
             "Give --on-bad-bytes replace to put U+FFFD in place of the bad bytes."
         )
 
@@ -215,11 +215,9 @@ def _count_pairs(
     with context.progress.task("count pairs", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count pairs", task):
-            text = read_corpus(spark, inputs, corpus.column)
-            source = (str(folder), parent.content_sha256)
-            counted = cooccurrence.count_pairs(
-                text, source, config, num_shards, corpus.lowercase, context.worker_memory
-            )
+            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
+            table = (str(folder), parent.content_sha256)
+            counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)
             report = cooccurrence.write_pairs(counted, str(staging), num_shards, parent.rows).collect()
     files, total_pairs, counters = commit(staging, report)
     _check_bytes(corpus, counters, context.progress)

@@ -50,10 +50,14 @@ class PairCounter:
     num_shards : int
     memory : int
         Bytes that tables and draining may take, about.
+    keep_places : bool
+        Whether words that are not in the table take a place in the window.
     """
 
-    def __init__(self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int) -> None:
-        self.table, self.weights, self.num_shards = table, weights, num_shards
+    def __init__(
+        self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int, keep_places: bool = False
+    ) -> None:
+        self.table, self.weights, self.num_shards, self.keep_places = table, weights, num_shards, keep_places
         self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
@@ -69,23 +73,52 @@ class PairCounter:
     def add(self, spans: Spans) -> Iterator[tuple[int, bytes]]:
         """Count a block of words; yields what had to be handed out to make room (mostly nothing)."""
         position = self.used
-        self.used = tokens.look_up(
-            spans.data,
-            spans.starts,
-            spans.ends,
-            spans.size,
-            self.table.word_bytes,
-            self.table.word_offsets,
-            self.table.slots,
-            self.ids,
-            self.used,
+        self.used = self._look_up(spans, self.ids, self.used)
+        self.words += int(np.count_nonzero(self.ids[position : self.used] >= 0))
+        yield from self._count(position, self.used)
+        self._keep_window()
+
+    def reach(self, ahead: Iterator[Spans]) -> Iterator[tuple[int, bytes]]:
+        """Count the words before with those that follow in their row, but not these with each other; then end the row."""
+        ids, left = np.empty(SPANS_PER_BLOCK, np.int32), self.weights.size
+        for spans in ahead:
+            for word in ids[: self._look_up(spans, ids, 0)][:left]:
+                if word == tokens.END_OF_ROW:
+                    left = 0
+                    break
+                self.ids[self.used] = word
+                yield from self._count(self.used, self.used + 1)
+                self.ids[self.used] = tokens.HOLE
+                self.used, left = self.used + 1, left - 1
+            if left == 0:
+                break
+        self.ids[self.used] = tokens.END_OF_ROW
+        self.used += 1
+        self._keep_window()
+
+    def _look_up(self, spans: Spans, ids: np.ndarray, used: int) -> int:
+        return int(
+            tokens.look_up(
+                spans.data,
+                spans.starts,
+                spans.ends,
+                spans.size,
+                self.table.word_bytes,
+                self.table.word_offsets,
+                self.table.slots,
+                self.keep_places,
+                ids,
+                used,
+            )
         )
-        self.words += int(np.count_nonzero(self.ids[position : self.used] != tokens.END_OF_ROW))
-        while position < self.used:
+
+    def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Count the words from ``position`` to ``end`` with those before them."""
+        while position < end:
             position, self.cells = pairs.count_pairs(
                 self.ids,
                 position,
-                self.used,
+                end,
                 self.weights,
                 self.triangle,
                 self.frequent,
@@ -94,8 +127,10 @@ class PairCounter:
                 self.cells,
                 int(self.keys.size * FULLEST),
             )
-            if position < self.used:
+            if position < end:
                 yield from self._make_room()
+
+    def _keep_window(self) -> None:
         kept = min(self.weights.size, self.used)
         self.ids[:kept] = self.ids[self.used - kept : self.used].copy()
         self.used = kept

@@ -1,6 +1,6 @@
 """Rows of text in Arrow columns, as spans of words that the kernels read in place.
 
-In: an Arrow array of text (string or binary) or of lists of words. Out: blocks of spans, a few ten thousand at a time,
+In: Arrow arrays of text (string or binary) or of lists of words. Out: blocks of spans, a few ten thousand at a time,
 so that a line of any length needs no more memory than its own bytes.
 """
 
@@ -26,6 +26,38 @@ class Spans:
     size: int
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Rows of text as a worker gets them.
+
+    Attributes
+    ----------
+    column : pyarrow.Array
+        As `clean` made it.
+    rows : int
+        Rows that end in it.
+    bad : int
+        Words that were not UTF-8.
+    is_open : bool
+        Whether the last row goes on in the next piece.
+    ahead : Iterator of Piece, optional
+        What follows in an open row that another task counts: words here and there are a pair, and it is counted here.
+    """
+
+    column: pa.Array
+    rows: int
+    bad: int
+    is_open: bool = False
+    ahead: "Iterator[Piece] | None" = None
+
+
+def pieces(batches: Iterator[pa.RecordBatch], lowercase: bool) -> Iterator[Piece]:
+    """Rows of batches whose one column is text or lists of words."""
+    for batch in batches:
+        column, bad = clean(batch.column(0), lowercase)
+        yield Piece(column, batch.num_rows, bad)
+
+
 def clean(column: pa.Array, lowercase: bool) -> tuple[pa.Array, int]:
     """Make a column valid UTF-8, in lower case where asked; nulls are dropped.
 
@@ -34,7 +66,7 @@ def clean(column: pa.Array, lowercase: bool) -> tuple[pa.Array, int]:
     column : pyarrow.Array
         Of string type, or of lists of strings. Bytes that are not UTF-8 become U+FFFD, as Python's "replace" does.
     bad : int
-        Rows (of a list column: words) that were not UTF-8.
+        Words that were not UTF-8.
     """
     column = column.drop_null() if column.null_count else column
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
@@ -52,13 +84,23 @@ def _decode(column: pa.Array) -> tuple[pa.Array, int]:
         return column.cast(pa.large_string()), 0
     except pa.ArrowInvalid:
         rows = column.to_pylist()
-        replaced = [row.decode("utf-8", errors="replace") for row in rows]
-        bad = sum(text.encode() != row for text, row in zip(replaced, rows, strict=True))
-        return pa.array(replaced, pa.large_string()), bad
+        bad = sum(not _is_utf8(word) for row in rows if not _is_utf8(row) for word in row.split())
+        return pa.array([row.decode("utf-8", errors="replace") for row in rows], pa.large_string()), bad
 
 
-def spans(column: pa.Array) -> Iterator[Spans]:
-    """Blocks of spans of a cleaned column, in order; the same two arrays are filled again for each block."""
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
+    """Blocks of spans of a cleaned column, in order; the same two arrays are filled again for each block.
+
+    With ``is_open`` the last row's end is left out, since it goes on.
+    """
     starts, ends = np.empty(SPANS_PER_BLOCK, np.int64), np.empty(SPANS_PER_BLOCK, np.int64)
     rows = _offsets(column)
     if pa.types.is_large_list(column.type):
@@ -70,7 +112,7 @@ def spans(column: pa.Array) -> Iterator[Spans]:
     row, position = 0, rows[0]
     while row < rows.size - 1:
         size, row, position = split(source, rows, row, position, starts, ends)
-        yield Spans(data, starts, ends, size)
+        yield Spans(data, starts, ends, size - (is_open and row == rows.size - 1))
 
 
 def _offsets(column: pa.Array) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Counting words (Spark) and choosing the vocabulary (driver)."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,54 +24,58 @@ from simglove_spark.table_files import (
     row_groups,
     write_file,
 )
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.text_rows import Piece, spans
 from simglove_spark.word_counter import WordCounter
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from simglove_spark.corpus import Source
+
 ROWS_PER_GROUP = 1 << 20
 
 
-def count_words(text: "DataFrame", num_shards: int, lowercase: bool, memory: int) -> "DataFrame":
+def count_words(sources: "list[Source]", num_shards: int, memory: int) -> "DataFrame":
     """Occurrences of every word: columns shard int, word binary, count long, each word once.
 
     Parameters
     ----------
-    text : DataFrame
-        One column of text (string or binary) or of lists of words.
+    sources : list of Source
     num_shards : int
         Shards of the table; a word's shard is chosen by its bytes.
-    lowercase : bool
     memory : int
         Bytes that a worker's table may take, about.
 
     Returns
     -------
     DataFrame
-        Rows of shard -1 are counters: `rows`, and `bad_rows` that were not UTF-8.
+        Rows of shard -1 are counters: `rows`, and `bad_words` that were not UTF-8.
     """
     from pyspark.sql import functions as f
 
-    count = partial(_count_partition, num_shards=num_shards, lowercase=lowercase, memory=memory)
-    counted = text.mapInArrow(count, "shard int, word binary, count long")
+    count = partial(_count_partition, num_shards=num_shards, memory=memory)
+    ddl = "shard int, word binary, count long"
+    parts = [source.frame.mapInArrow(partial(count, pieces=source.pieces), ddl) for source in sources]
+    counted = reduce(lambda first, second: first.union(second), parts)
     return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
 
 
 def _count_partition(
-    batches: Iterator[pa.RecordBatch], num_shards: int, lowercase: bool, memory: int
+    batches: Iterator[pa.RecordBatch],
+    pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
+    num_shards: int,
+    memory: int,
 ) -> Iterator[pa.RecordBatch]:
     table = WordCounter(memory, num_shards)
-    rows = bad_rows = 0
-    for batch in batches:
-        column, bad = clean(batch.column(0), lowercase)
-        rows, bad_rows = rows + batch.num_rows, bad_rows + bad
-        for block in spans(column):
+    rows = bad_words = 0
+    for piece in pieces(batches):
+        rows, bad_words = rows + piece.rows, bad_words + piece.bad
+        for block in spans(piece.column):
             yield from table.add(block)
     yield table.drain()
-    names = pa.array([b"rows", b"bad_rows"], pa.binary())
+    names = pa.array([b"rows", b"bad_words"], pa.binary())
     shards = pa.array([COUNTER_SHARD] * 2, pa.int32())
-    yield pa.RecordBatch.from_arrays([shards, names, pa.array([rows, bad_rows])], ["shard", "word", "count"])
+    yield pa.RecordBatch.from_arrays([shards, names, pa.array([rows, bad_words])], ["shard", "word", "count"])
 
 
 def write_word_counts(counts: "DataFrame", folder: str) -> "DataFrame":

@@ -59,16 +59,18 @@ def weight(distance: int, window_size: int, weighting: str) -> int:
 
 
 def count_pairs(
-    rows: Iterable[Row], ids: dict[bytes, int], window_size: int, weighting: str
+    rows: Iterable[Row], ids: dict[bytes, int], window_size: int, weighting: str, keep_places: bool = False
 ) -> Counter[tuple[int, int]]:
-    """Count of every ordered pair, in units."""
+    """Count of every ordered pair, in units; with ``keep_places`` other words take a place in the window."""
     weights = [0, *(weight(distance, window_size, weighting) for distance in range(1, window_size + 1))]
     counts: Counter[tuple[int, int]] = Counter()
     for row in rows:
-        known = [ids[word] for word in words_of(row) if word in ids]
+        known = [ids.get(word) for word in words_of(row) if keep_places or word in ids]
         for place, word in enumerate(known):
             for distance in range(1, window_size + 1):
-                if place - distance >= 0 and known[place - distance] != word:
+                if place < distance or word is None or known[place - distance] is None:
+                    continue
+                if known[place - distance] != word:
                     counts[word, known[place - distance]] += weights[distance]
                     counts[known[place - distance], word] += weights[distance]
     return counts

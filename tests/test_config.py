@@ -177,6 +177,7 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "on_bad_bytes": "error",
         "window_size": 3,
         "distance_weighting": "harmonic",
+        "unknown_words": "drop",
         "num_shards": None,
     }
     assert not {entry.name for kind in (RunConfig, SparkConfig) for entry in fields(kind)} & set(merged)

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from simglove_spark.config import CorpusConfig
-from simglove_spark.corpus import list_inputs, read_corpus
+from simglove_spark.corpus import Source, _read_by_spark, list_inputs, read_corpus
 from simglove_spark.errors import InputError
 from simglove_spark.progress import Progress
 from simglove_spark.session import watched
@@ -214,13 +214,24 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 NAMES = ["a b.txt", "[a]*?.txt", "{a,b}.txt", "per%20cent+.txt", "飞机.txt", "back\\slash.txt", "hash#mark.txt"]
 
 
+def rows_of(sources: list[Source]) -> list[str]:
+    """All rows, as the workers get them."""
+    batches = [(source, batch) for source in sources for batch in source.frame.toArrow().to_batches()]
+    return [
+        row for source, batch in batches for piece in source.pieces(iter([batch])) for row in piece.column.to_pylist()
+    ]
+
+
 @pytest.mark.spark
 def test_files_are_read_to_the_letter_of_their_names(tmp_path: Path, spark: "SparkSession") -> None:
     for number, name in enumerate(NAMES):
         write(tmp_path / name, b"row %d" % number)
         write(tmp_path / "decoys" / name.translate(str.maketrans("[]*?{},", "xxxxxxx")), b"decoy")
-    frame = read_corpus(spark, list_inputs(config(*(tmp_path / name for name in NAMES))), None)
-    assert sorted(bytes(row.text) for row in frame.collect()) == [b"row %d" % number for number in range(len(NAMES))]
+    paths = config(*(tmp_path / name for name in NAMES))
+    expected = [f"row {number}" for number in range(len(NAMES))]
+    assert sorted(rows_of(read_corpus(spark, list_inputs(paths), paths, 2))) == expected
+    by_spark = _read_by_spark(spark, list_inputs(paths), None)
+    assert sorted(bytes(row.text).decode() for row in by_spark.collect()) == expected
 
 
 @pytest.mark.spark
@@ -231,19 +242,20 @@ def test_names_that_spark_does_not_take_are_refused_or_read(tmp_path: Path, spar
         try:
             inputs = list_inputs(config(path))
             with watched(spark, "read", task):
-                rows = read_corpus(spark, inputs, None).collect()
+                rows = rows_of(read_corpus(spark, inputs, config(path), 2))
         except InputError:
             return
-    assert [bytes(row.text) for row in rows] == [b"row"]
+    assert rows == ["row"]
 
 
 @pytest.mark.spark
 @pytest.mark.parametrize("column", ["text", "my.column", "tick`ed", "TEXT"])
 def test_columns_are_read_to_the_letter_of_their_names(tmp_path: Path, spark: "SparkSession", column: str) -> None:
     pq.write_table(pa.table({"other": ["no"], column: ["yes"]}), tmp_path / "a.parquet")
-    frame = read_corpus(spark, list_inputs(config(tmp_path / "a.parquet", column=column)), column)
-    assert frame.columns == ["text"]
-    assert [bytes(row.text) for row in frame.collect()] == [b"yes"]
+    named = config(tmp_path / "a.parquet", column=column)
+    (source,) = read_corpus(spark, list_inputs(named), named, 2)
+    assert source.frame.columns == ["text"]
+    assert rows_of([source]) == ["yes"]
 
 
 @pytest.mark.parametrize("level", range(1, 10))

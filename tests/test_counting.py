@@ -16,8 +16,9 @@ import pytest
 import zstandard
 from conftest import SPARK
 
-from simglove_spark import cooccurrence, counting, table_files, vocabulary
+from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, VocabularyConfig
+from simglove_spark.corpus import source_of
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.progress import Progress
@@ -235,13 +236,14 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert pairs.parents == [words.as_parent()]
     assert counts.config == {"column": None, "lowercase": False, "on_bad_bytes": "error"}
     assert words.config == {**counts.config, "min_count": 1, "max_vocab": None}
-    assert pairs.config == {**counts.config, "window_size": 3, "distance_weighting": "harmonic", "num_shards": 3}
+    options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}
+    assert pairs.config == {**counts.config, **options}
     assert {key: pairs.details[key] for key in ("window_size", "weighting", "unit")} == {
         "window_size": 3,
         "weighting": "harmonic",
         "unit": 6,
     }
-    assert counts.details["counters"] == {"rows": 300, "bad_rows": 0}
+    assert counts.details["counters"] == {"rows": 300, "bad_words": 0}
 
 
 # --- the same bytes however the work is cut ---
@@ -250,17 +252,39 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
 def test_many_tasks_and_little_memory_give_the_same_bytes(
     built: Path, tmp_path: Path, spark: "SparkSession", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = "spark.sql.files.maxPartitionBytes"
-    before = spark.conf.get(key)
-    spark.conf.set(key, "2000b")
-    try:
-        corpus = corpus_of(built.parent / "corpus.txt")
-        assert counting.read_corpus(spark, counting.list_inputs(corpus), None).rdd.getNumPartitions() > 5
-        output = run_stages(corpus, tmp_path / "run", worker_memory="1k")
-    finally:
-        spark.conf.set(key, before)
+    monkeypatch.setattr(text_ranges, "MOST_BYTES", 2000)
+    monkeypatch.setattr(text_ranges, "LEAST_BYTES", 1000)
+    corpus = corpus_of(built.parent / "corpus.txt")
+    (source,) = counting.read_corpus(spark, counting.list_inputs(corpus), corpus, 2)
+    assert source.frame.rdd.getNumPartitions() > 5
+    output = run_stages(corpus, tmp_path / "run", worker_memory="1k")
     for table in ("word_counts", "vocabulary", "pairs"):
         assert checksums(output, table) == checksums(built, table)
+
+
+def test_one_line_shared_by_many_tasks_gives_the_bytes_that_spark_reading_it_whole_gives(
+    tmp_path: Path, small_text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_bytes(small_text.replace(b"\n", b" ").strip())
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress((tmp_path / "a.txt").read_bytes()))
+    whole = run_stages(corpus_of(tmp_path / "b.txt.gz"), tmp_path / "whole")
+    monkeypatch.setattr(text_ranges, "MOST_BYTES", 777)
+    monkeypatch.setattr(text_ranges, "LEAST_BYTES", 100)
+    shared = run_stages(corpus_of(tmp_path / "a.txt"), tmp_path / "shared")
+    for table in ("word_counts", "vocabulary", "pairs"):
+        assert checksums(shared, table) == checksums(whole, table)
+        assert Manifest.load(shared / table, table).details == Manifest.load(whole / table, table).details
+
+
+def test_unknown_words_can_keep_their_place(tmp_path: Path) -> None:
+    rows: list[naive.Row] = [b"a rare b often c a", b"b one c two three a b"]
+    (tmp_path / "corpus.txt").write_bytes(b"\n".join(row for row in rows if isinstance(row, bytes)))
+    pairs = replace(WINDOW, window_size=2, unknown_words="keep-place")
+    output = run_stages(corpus_of(tmp_path / "corpus.txt"), tmp_path / "run", VocabularyConfig(min_count=2), pairs)
+    ids = naive.vocabulary(naive.count_words(rows), 2)
+    expected = naive.count_pairs(rows, ids, 2, "harmonic", keep_places=True)
+    assert {(word, other): count for word, other, count in rows_of(output, "pairs")} == expected
+    assert expected != naive.count_pairs(rows, ids, 2, "harmonic")
 
 
 @pytest.mark.parametrize("partitions", [1, 7])
@@ -271,7 +295,7 @@ def test_a_shuffled_data_frame_gives_the_same_bytes(
     rows = [(row,) for row in reversed(naive.lines(small_text))]
     frame = spark.createDataFrame(rows, "text binary").repartition(partitions)
     source = (str(built / "vocabulary"), words.content_sha256)
-    counted = cooccurrence.count_pairs(frame, source, WINDOW, 3, False, 1 << 20)
+    counted = cooccurrence.count_pairs([source_of(frame, False)], source, WINDOW, 3, 1 << 20)
     report = cooccurrence.write_pairs(counted, str(tmp_path), 3, words.rows).collect()
     files, _, _ = table_files.commit(tmp_path, report)
     assert sorted((entry.path, entry.sha256) for entry in files) == checksums(built, "pairs")
@@ -283,7 +307,7 @@ def test_a_task_that_died_after_writing_adds_nothing(
     words = Manifest.load(built / "vocabulary", "vocabulary")
     frame = spark.createDataFrame([(row,) for row in naive.lines(small_text)], "text binary")
     source = (str(built / "vocabulary"), words.content_sha256)
-    counted = cooccurrence.count_pairs(frame, source, WINDOW, 3, False, 1 << 20)
+    counted = cooccurrence.count_pairs([source_of(frame, False)], source, WINDOW, 3, 1 << 20)
     write = partial(cooccurrence._write_partition, folder=str(tmp_path), vocabulary_size=words.rows)
 
     def dies_once(batches):  # its first attempt writes every cell twice, then dies
@@ -390,26 +414,26 @@ def nothing_left(output: Path) -> bool:
     return not output.exists() or not any(output.iterdir())
 
 
-def test_rows_that_are_not_utf8_are_counted_and_refused(tmp_path: Path) -> None:
+def test_words_that_are_not_utf8_are_counted_and_refused(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"a \xff b\xfe\ngood\n\xe9\xa3\n")
     with pytest.raises(InputError) as caught:
         counting.count_words(corpus_of(path), KEEP_ALL, tmp_path / "run", context())
     assert str(caught.value) == (
-        f"rows must be UTF-8; got 2 that are not ({path}). "
+        f"words must be UTF-8; got 3 that are not ({path}). "
         "Give --on-bad-bytes replace to put U+FFFD in place of the bad bytes."
     )
     assert caught.value.exit_code == 3
     assert nothing_left(tmp_path / "run")
 
 
-def test_rows_that_are_not_utf8_are_replaced_as_python_does(tmp_path: Path) -> None:
+def test_words_that_are_not_utf8_are_replaced_as_python_does(tmp_path: Path) -> None:
     rows = [b"a \xff b\xfe \xe9\xa3", b"good a", "�".encode(), b"x\xed\xa0\x80y \xf0\x9f\x98"]
     (tmp_path / "corpus.txt").write_bytes(b"\n".join(rows))
     output = run_stages(corpus_of(tmp_path / "corpus.txt", on_bad_bytes="replace"), tmp_path / "run")
     check(output, expected_of([row.decode("utf-8", errors="replace").encode() for row in rows]))
     for table in ("word_counts", "pairs"):
-        assert Manifest.load(output / table, table).details["counters"]["bad_rows"] == 2
+        assert Manifest.load(output / table, table).details["counters"]["bad_words"] == 5
 
 
 def test_bad_bytes_stop_the_pairs_too_and_leave_the_words(tmp_path: Path) -> None:

@@ -132,13 +132,13 @@ def test_null_rows_are_dropped() -> None:
 @given(rows=st.one_of(BYTES, st.lists(st.sampled_from([b"ok", b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe9\xa3"]))))
 @example(rows=["�".encode()])  # a replacement character that was there before is not bad
 @example(rows=[b"a\xf4\x90\x80\x80 \xf0\x9f\x98 b", b"fine"])
-def test_bytes_that_are_not_utf8_are_replaced_as_python_does_and_counted_by_rows(rows: list[bytes]) -> None:
+def test_bytes_that_are_not_utf8_are_replaced_as_python_does_and_counted_by_words(rows: list[bytes]) -> None:
     cleaned, bad = clean(pa.array(rows, pa.binary()), lowercase=False)
     assert cleaned.to_pylist() == [row.decode("utf-8", errors="replace") for row in rows]
     expected = 0
-    for row in rows:
+    for word in b" ".join(rows).split():
         try:
-            row.decode()
+            word.decode()
         except UnicodeDecodeError:
             expected += 1
     assert bad == expected
@@ -227,13 +227,14 @@ def test_count_words_compiled_or_not_counts_the_same() -> None:
         assert counts.tolist() == [3, 1, 1]
 
 
-def looked_up(table, words: list[bytes | None], kernel=tokens.look_up) -> list[int]:
+def looked_up(table, words: list[bytes | None], kernel=tokens.look_up, keep_places: bool = False) -> list[int]:
     data = np.frombuffer(b"".join(word or b"" for word in words), np.uint8)
     ends = np.cumsum([len(word or b"") for word in words])
     starts = ends - [len(word or b"") for word in words]
     starts[[word is None for word in words]] = tokens.END_OF_ROW
     ids = np.full(len(words) + 2, 77, np.int32)
-    used = kernel(data, starts, ends, len(words), table.word_bytes, table.word_offsets, table.slots, ids, 2)
+    arrays = table.word_bytes, table.word_offsets, table.slots
+    used = kernel(data, starts, ends, len(words), *arrays, keep_places, ids, 2)
     assert ids[:2].tolist() == [77, 77]
     return ids[2:used].tolist()
 
@@ -256,6 +257,9 @@ def test_words_are_found_and_unknown_ones_dropped_however_hashes_collide(
     expected = [tokens.END_OF_ROW if word is None else ids[word] for word in asked if word is None or word in ids]
     encoded = [None if word is None else word.encode() for word in asked]
     assert looked_up(table, encoded) == expected == looked_up(table, encoded, tokens.look_up.py_func)
+    holes = [tokens.END_OF_ROW if word is None else ids.get(word, tokens.HOLE) for word in asked]
+    assert looked_up(table, encoded, keep_places=True) == holes
+    assert looked_up(table, encoded, tokens.look_up.py_func, True) == holes
 
 
 def test_the_twins_of_the_table_kernels_agree() -> None:

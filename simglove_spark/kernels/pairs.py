@@ -7,6 +7,7 @@ in natural text. The others lie in an open-addressing table with keys ``i << 32 
 import numpy as np
 
 from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.tokens import END_OF_ROW
 
 
 @kernel
@@ -32,7 +33,7 @@ def count_pairs(ids, position, end, weights, triangle, frequent, keys, values, c
     Parameters
     ----------
     ids : int32[:]
-        Words in order; -1 ends a window.
+        Words in order; `END_OF_ROW` ends a window, a `HOLE` takes a place in it.
     position, end : int64
         First word to take as the right one of a pair, and where to stop; words before `position` serve as left ones.
     weights : int64[:]
@@ -60,9 +61,9 @@ def count_pairs(ids, position, end, weights, triangle, frequent, keys, values, c
             continue
         for distance in range(1, min(window, position - 1) + 1):
             other = np.int64(ids[position - 1 - distance])
-            if other < 0:
+            if other == END_OF_ROW:
                 break
-            if other == word:
+            if other < 0 or other == word:
                 continue
             low, high = (other, word) if other < word else (word, other)
             weight = weights[distance - 1]

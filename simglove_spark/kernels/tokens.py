@@ -8,7 +8,7 @@ import numpy as np
 
 from simglove_spark.kernels.compile import kernel
 
-END_OF_ROW = -1
+END_OF_ROW, HOLE = -1, -2  # a hole keeps the place of a word that is not counted
 
 
 @kernel
@@ -168,8 +168,10 @@ def index_words(word_bytes, word_offsets, slots):
 
 
 @kernel
-def look_up(data, starts, ends, spans, word_bytes, word_offsets, slots, ids, used):
-    """Append the known words' ids, and row ends, to ``ids`` (int32[:]) from place ``used`` on; other words are dropped.
+def look_up(data, starts, ends, spans, word_bytes, word_offsets, slots, keep_places, ids, used):
+    """Append the known words' ids, and row ends, to ``ids`` (int32[:]) from place ``used`` on.
+
+    Other words are dropped, or with ``keep_places`` become a `HOLE`.
 
     Returns the number of ids in use (int64).
     """
@@ -179,7 +181,7 @@ def look_up(data, starts, ends, spans, word_bytes, word_offsets, slots, ids, use
             used += 1
             continue
         entry = slots[find_slot(data, starts[span], ends[span], word_bytes, word_offsets, slots)]
-        if entry >= 0:
-            ids[used] = entry
+        if entry >= 0 or keep_places:
+            ids[used] = entry if entry >= 0 else HOLE
             used += 1
     return used
