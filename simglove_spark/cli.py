@@ -20,8 +20,8 @@ from cyclopts.config import Dict
 from rich.console import Console
 
 from simglove_spark import commands_ask, commands_demo, commands_road
-from simglove_spark.config import PRESETS
 from simglove_spark.errors import ConfigError, explain
+from simglove_spark.presets import PRESETS
 from simglove_spark.stopping import STOPPED, ended_by_signal
 
 app = App(

@@ -13,41 +13,13 @@ from cyclopts import Parameter
 
 from simglove_spark.memory import parse_time
 from simglove_spark.option_checks import Whole, check_size, require, whole
+from simglove_spark.presets import Preset
 
 DistanceWeighting = Literal["flat", "harmonic"]
 Solver = Literal["rows", "adagrad"]
-Preset = Literal["default", "simpler-glove", "glove"]
 Model = Literal["pmi", "glove"]
 Space = Literal["shared", "separate"]
 HandOut = Literal["words", "sum", "concatenated"]
-
-#: Options that a preset changes; an option given by hand wins over the preset.
-PRESETS: dict[Preset, dict[str, Any]] = {
-    "default": {},
-    # the published tool to the letter (bojone/simpler_glove, src/glove.c)
-    "simpler-glove": {
-        "distance_weighting": "flat",
-        "count_power": 1.0,
-        "x_max": 100.0,
-        "alpha": 0.75,
-        "solver": "adagrad",
-        "all_pairs_weight": 0.0,
-        "l2": 0.0,
-    },
-    # Pennington et al. 2014: biases, log counts, two spaces whose sum is handed out
-    "glove": {
-        "distance_weighting": "harmonic",
-        "model": "glove",
-        "space": "separate",
-        "hand_out": "sum",
-        "x_max": 100.0,
-        "alpha": 0.75,
-        "solver": "adagrad",
-        "all_pairs_weight": 0.0,
-        "l2": 0.0,
-        "learning_rate": 0.05,
-    },
-}
 
 
 @Parameter(name="*")
@@ -56,10 +28,16 @@ class CorpusConfig:
     """What is read."""
 
     input: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
-    """Corpus: files, folders or globs of text (plain, .gz, .bz2, .zst) or, with --column, of Parquet."""
+    """Corpus: files, folders or globs of text (plain, .gz, .bz2, .zst); by --column of Parquet, ORC, JSON lines, or table:NAME."""
 
     column: Annotated[str | None, Parameter(show_default=False)] = None
-    """Parquet column that holds text or a list of words. Without it the input is text, one window's end per line."""
+    """Column that holds text or a list of words. Without it the input is text, one window's end per line."""
+
+    where: Annotated[str | None, Parameter(show_default=False)] = None
+    """With --column: an SQL condition; only rows that meet it are read, such as "lang = 'en' AND length(text) > 20"."""
+
+    normalize: Literal["none", "nfkc"] = "none"
+    """Bring text into Unicode's form NFKC before it is split: full-width letters, ligatures and wide blanks become plain."""
 
     lowercase: Annotated[bool, Parameter(negative="")] = False
     """Put words into lower case (Unicode, one character to one)."""

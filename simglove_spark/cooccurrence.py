@@ -23,7 +23,7 @@ from simglove_spark.word_table import shared_word_table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from simglove_spark.corpus import Source
+    from simglove_spark.sources import Source
 
 CELLS_PER_GROUP = 1 << 20
 WORDS_PER_SHARD = 1 << 21

@@ -1,24 +1,16 @@
-"""From paths to what workers read: a DataFrame of text or of lists of words, or byte ranges. One row is a window's end."""
+"""Which files a corpus is, and whether they are what was said, before anything is started."""
 
 import glob
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
-from simglove_spark.errors import InputError
-from simglove_spark.text_ranges import pieces as pieces_of_ranges
-from simglove_spark.text_ranges import plan
-from simglove_spark.text_rows import Piece, pieces
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+from simglove_spark.errors import ConfigError, InputError
 
 # what Spark reads as text without an error and without sense, by the file's first bytes
 # A text may begin with "ORC" or "BZh", so these need what follows in such a file and in no text.
@@ -34,21 +26,35 @@ _MAGIC = {
 }
 
 
+#: Endings of files that Spark unpacks while it reads, and of JSON lines.
+COMPRESSED = frozenset({".gz", ".bz2", ".zst", ".zstd", ".lz4", ".snappy", ".deflate"})
+JSON_LINES = frozenset({".json", ".jsonl", ".ndjson"})
+TABLE = "table:"  # what an input begins with that is the name of a Spark table
+
+
 def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     """Files of the corpus: path, bytes and time of change, in order of their paths.
 
-    A URI other than ``file:`` is handed to Spark as it is, without size or time.
+    A URI other than ``file:``, and ``table:NAME``, is handed to Spark as it is, without size or time.
 
     Raises
     ------
+    ConfigError
+        When a table is named, or ``where`` is given, without ``column``.
     InputError
         When a path matches nothing, all files are empty, or a file's first bytes show that it isn't what was said.
     """
     if not config.input:
         raise InputError("--input must name at least one file; got none. Give the corpus.")
+    if config.column is None:
+        needy = config.where if config.where is not None else next(filter(is_table, config.input), None)
+        if needy is not None:
+            raise ConfigError(
+                f"--where and {TABLE}NAME must come with --column; got none ({needy}). Name the text's column."
+            )
     files: dict[str, dict[str, Any]] = {}
     for text in config.input:
-        if "://" in text and not text.startswith("file://"):
+        if is_table(text) or ("://" in text and not text.startswith("file://")):
             files[text] = {"path": text, "bytes": None, "modified": None}
             continue
         for path in _matches(text.removeprefix("file://")):
@@ -63,6 +69,11 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
         if entry["bytes"]:
             _check_kind(Path(entry["path"]), config.column)
     return entries
+
+
+def is_table(text: str) -> bool:
+    """Whether an input is the name of a Spark table."""
+    return text.startswith(TABLE)
 
 
 def _matches(text: str) -> list[Path]:
@@ -99,6 +110,13 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(("_", ".")) or name.endswith("._COPYING_")
 
 
+def kind_by_name(path: str) -> str:
+    """What a file read by ``--column`` is, by its ending (before that of a compression): "JSON", "ORC", else "Parquet"."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    last = [suffix for suffix in suffixes if suffix not in COMPRESSED][-1:]
+    return "JSON" if last and last[0] in JSON_LINES else "ORC" if last == [".orc"] else "Parquet"
+
+
 def _check_kind(path: Path, column: str | None) -> None:
     try:
         with path.open("rb") as stream:
@@ -106,26 +124,30 @@ def _check_kind(path: Path, column: str | None) -> None:
     except OSError as error:
         raise InputError(f"input must be readable; got {error.strerror} ({path}). Check its permissions.") from error
     kind, suffixes = next((known for magic, known in _MAGIC.items() if magic.match(head)), ("text", ()))
-    if column is not None:
-        if kind != "Parquet":
+    if column is not None and kind in ("Parquet", "ORC"):
+        if kind_by_name(str(path)) != kind:
             raise InputError(
-                f"with --column the input must be Parquet; got {kind} ({path}). Leave --column out for text."
+                f"a file's ending must tell what it is; got {kind} ({path}). Rename it to end in .{kind.lower()}."
             )
-        _check_column(path, column)
-    elif kind != "text" and path.suffix not in suffixes:
-        hint = (
-            "Give --column NAME." if kind == "Parquet" else "Give plain text, or .gz, .bz2 or .zst under that ending."
+        _check_column(path, kind, column)
+    elif column is not None and kind_by_name(str(path)) != "JSON":
+        raise InputError(
+            f"with --column the input must be Parquet, ORC or JSON lines (.json, .jsonl, .ndjson); got {kind} ({path}). "
+            "Leave --column out for text."
         )
+    elif kind != "text" and path.suffix not in suffixes:
+        columns = kind in ("Parquet", "ORC")
+        hint = "Give --column NAME." if columns else "Give plain text, or .gz, .bz2 or .zst under that ending."
         raise InputError(f"input must be text; got {kind} ({path}). {hint}")
     elif kind == "text" and path.suffix in (".gz", ".bz2", ".zst", ".zstd"):
         raise InputError(f"a {path.suffix} file must be compressed; got other bytes ({path}). Rename or replace it.")
 
 
-def _check_column(path: Path, column: str) -> None:
+def _check_column(path: Path, file_kind: str, column: str) -> None:
     try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"input must be whole Parquet; got {error} ({path}). Replace the file.") from error
+        schema = pq.read_schema(path) if file_kind == "Parquet" else orc.ORCFile(path).schema
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"input must be whole {file_kind}; got {error} ({path}). Replace the file.") from error
     if column not in schema.names:
         raise InputError(
             f"--column must name a column; got {column!r} ({path}). Its columns: {', '.join(schema.names)}."
@@ -135,64 +157,3 @@ def _check_column(path: Path, column: str) -> None:
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     if not any(test(inner) for test in texts):
         raise InputError(f"column {column!r} must hold text or lists of words; got {kind} ({path}). Name another one.")
-
-
-#: Endings of files that Spark unpacks while it reads.
-COMPRESSED = frozenset({".gz", ".bz2", ".zst", ".zstd", ".lz4", ".snappy", ".deflate"})
-
-
-@dataclass(frozen=True)
-class Source:
-    """A DataFrame, and what a worker makes of its batches."""
-
-    frame: "DataFrame"
-    pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]]
-
-
-def source_of(frame: "DataFrame", lowercase: bool) -> Source:
-    """Of any DataFrame with one column of text (string or binary) or of lists of words."""
-    return Source(frame, partial(pieces, lowercase=lowercase))
-
-
-def read_corpus(
-    spark: "SparkSession", inputs: list[dict[str, Any]], config: CorpusConfig, slots: int | None
-) -> list[Source]:
-    """Sources over the files that `list_inputs` found.
-
-    Plain text is read by the workers themselves, in byte ranges; Spark reads what is compressed, Parquet, and what lies
-    elsewhere than in a file system of this machine. ``slots`` is the number of tasks that run at once, None on a cluster.
-    """
-    plain = [entry for entry in inputs if _is_plain(entry, config)]
-    others = [entry for entry in inputs if not _is_plain(entry, config)]
-    sources = []
-    if tasks := plan(plain, slots):
-        frame = spark.range(0, len(tasks), 1, len(tasks))
-        sources.append(Source(frame, partial(pieces_of_ranges, tasks=tasks, lowercase=config.lowercase)))
-    if others:
-        sources.append(source_of(_read_by_spark(spark, others, config.column), config.lowercase))
-    return sources
-
-
-def _is_plain(entry: dict[str, Any], config: CorpusConfig) -> bool:
-    return config.column is None and entry["bytes"] is not None and Path(entry["path"]).suffix not in COMPRESSED
-
-
-def _read_by_spark(spark: "SparkSession", inputs: list[dict[str, Any]], column: str | None) -> "DataFrame":
-    from pyspark.sql import functions as f
-    from pyspark.sql.types import ArrayType
-
-    paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in inputs]
-    # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
-    reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
-    if column is None:
-        return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
-    frame = reader.parquet(*paths)
-    chosen = f.col("`" + column.replace("`", "``") + "`")
-    if isinstance(frame.schema[column].dataType, ArrayType):
-        return frame.select(chosen.alias("text"))
-    return frame.select(chosen.cast("binary").alias("text"))
-
-
-def _file_uri(path: str) -> str:
-    """URI of a listed file; what Spark would take for a pattern is escaped, since the file is named to the letter."""
-    return "file://" + "".join("\\" + char if char in "*?[]{}\\" else char for char in path)

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from simglove_spark import cooccurrence, forecast, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig, content_config
-from simglove_spark.corpus import list_inputs, read_corpus
+from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
 from simglove_spark.pair_counter import unit_of
 from simglove_spark.progress import Progress
+from simglove_spark.sampling import sample_corpus
 from simglove_spark.schemas import PAIRS, WORD_COUNTS
 from simglove_spark.session import WORKER_BASE, driver_heap, local_slots, start_session, watched, worker_memory
+from simglove_spark.sources import cleaning_of, read_corpus
 from simglove_spark.table_files import commit
 from simglove_spark.word_table import shared_word_table
 
@@ -120,7 +122,7 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
     _check_bytes(corpus, counters, context.progress)
     if total_words == 0:
         raise InputError(
-            f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}). Check --input."
+            f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}). Check --input, --column and --where."
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
@@ -154,12 +156,13 @@ def count_pairs(
     """
     inputs = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    if words.config.get("lowercase", corpus.lowercase) != corpus.lowercase:
-        raise ConfigError(
-            f"--lowercase must be as the vocabulary was counted; got {corpus.lowercase} ({vocabulary_folder}). "
-            "Give the same option to both stages."
-        )
-    if words.inputs != inputs or words.config.get("column") != corpus.column:
+    for name in ("lowercase", "normalize", "column", "where"):
+        if words.config.get(name) != getattr(corpus, name):
+            raise ConfigError(
+                f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
+                "Give the same option to both stages."
+            )
+    if words.inputs != inputs:
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
             f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
@@ -188,7 +191,7 @@ def _tell_forecast(
     context: Context,
 ) -> None:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
-    rows = forecast.sample_corpus(inputs, corpus.column, corpus.lowercase)
+    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
     slots, memory = _slots_and_memory(context)
     expected = forecast.forecast_counting(rows, table, words[1].details["total_words"], config, slots, memory)
     context.progress.note(expected.sentence)

@@ -8,21 +8,18 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simglove_spark.config import PairsConfig, TrainConfig
-from simglove_spark.errors import InputError, ResourceError
+from simglove_spark.errors import ResourceError
 from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sides import TABLE
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.text_rows import spans
 from simglove_spark.word_table import WordTable
 
-SAMPLE_BYTES, SAMPLE_ROWS = 4 << 20, 20_000
 BYTES_PER_CELL_ON_DISK = 2.5  # measured 2.1 with harmonic windows on 17 M words
 BYTES_PER_CELL_SHUFFLED = 7.0  # a cell is sent once by each task that met it, 3.5 bytes each time
 SAMPLE_MEMORY = 256 << 20
@@ -33,9 +30,6 @@ STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
 BYTES_PER_CELL_DECODING = 32  # the columns as Arrow has them, and what is made of them
 FLOPS_PER_SECOND = 12e9  # of one core in the row solver, on the slow side
-
-
-_COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
 
 
 @dataclass(frozen=True)
@@ -51,31 +45,6 @@ class Forecast:
     seconds: float
     fits: bool = True
     readers: int = 1
-
-
-def sample_corpus(inputs: list[dict[str, Any]], column: str | None, lowercase: bool) -> pa.Array | None:
-    """A few megabytes of the first local file: rows as the kernels take them; None where nothing can be sampled."""
-    path = next((entry["path"] for entry in inputs if entry["bytes"]), None)
-    if path is None:
-        return None
-    try:
-        rows = _sample_text(path) if column is None else _sample_column(path, column)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"input must be readable to the end; got {error} ({path}). Replace the broken file."
-        ) from error
-    return clean(rows, lowercase)[0]
-
-
-def _sample_text(path: str) -> pa.Array:
-    with pa.input_stream(path, compression=_COMPRESSION.get(Path(path).suffix)) as stream:
-        return pa.array(stream.read(SAMPLE_BYTES).splitlines(), pa.binary())
-
-
-def _sample_column(path: str, column: str) -> pa.Array:
-    with pq.ParquetFile(path) as file:
-        batch = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=[column]), None)
-    return pa.array([], pa.binary()) if batch is None else batch.column(0)
 
 
 def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:

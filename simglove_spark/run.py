@@ -11,7 +11,6 @@ from typing import Any
 
 from simglove_spark import counting, training
 from simglove_spark.config import (
-    PRESETS,
     CorpusConfig,
     PairsConfig,
     RunConfig,
@@ -24,6 +23,7 @@ from simglove_spark.errors import ConfigError, ResourceError, StoppedError, expl
 from simglove_spark.forecast import forecast_training
 from simglove_spark.manifest import Manifest, software_versions
 from simglove_spark.output import hold
+from simglove_spark.presets import PRESETS
 from simglove_spark.progress import Progress
 from simglove_spark.saved_config import replace_text, save_config
 from simglove_spark.trainer import memory_budget

@@ -245,6 +245,8 @@ def translated(error: Exception) -> SimgloveError:
         return ResourceError(
             "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
         )
+    if "MALFORMED_RECORD_IN_PARSING" in text:
+        return InputError(f"input must be JSON, an object a line; got {_first_line(error)}. Mend the file.")
     if any(
         name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
     ):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
-from simglove_spark.text_rows import Piece, clean
+from simglove_spark.text_rows import Cleaning, Piece, clean
 
 BLOCK_BYTES, AHEAD_BYTES = 4 << 20, 1 << 16
 MOST_BYTES, LEAST_BYTES = 128 << 20, 1 << 20  # of a task; fewer tasks send fewer cells, for each sends those it met
@@ -63,15 +63,15 @@ def plan(files: list[dict[str, Any]], slots: int | None) -> list[list[Range]]:
     return planned
 
 
-def pieces(batches: Iterator[pa.RecordBatch], tasks: list[list[Range]], lowercase: bool) -> Iterator[Piece]:
+def pieces(batches: Iterator[pa.RecordBatch], tasks: list[list[Range]], cleaning: Cleaning) -> Iterator[Piece]:
     """Text of the tasks whose numbers stand in the batches' one column."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             for own in tasks[task]:
-                yield from pieces_of(own, lowercase)
+                yield from pieces_of(own, cleaning)
 
 
-def pieces_of(own: Range, lowercase: bool) -> Iterator[Piece]:
+def pieces_of(own: Range, cleaning: Cleaning) -> Iterator[Piece]:
     """Text of a range.
 
     Raises
@@ -86,8 +86,8 @@ def pieces_of(own: Range, lowercase: bool) -> Iterator[Piece]:
         for text, end in _blocks(stream, own, begin):
             following = _read(stream, own, end, 1) if end < own.size else b""
             column, rows, is_open = _rows(text, following)
-            column, bad = clean(column, lowercase)
-            ahead = _ahead(stream, own, end, lowercase) if is_open and end >= own.end else None
+            column, bad = clean(column, cleaning)
+            ahead = _ahead(stream, own, end, cleaning) if is_open and end >= own.end else None
             yield Piece(column, rows, bad, is_open, ahead)
 
 
@@ -125,7 +125,7 @@ def _rows(text: bytes, following: bytes) -> tuple[pa.Array, int, bool]:
     return column, bounds.size - 1 - is_open, is_open
 
 
-def _ahead(stream: BinaryIO, own: Range, position: int, lowercase: bool) -> Iterator[Piece]:
+def _ahead(stream: BinaryIO, own: Range, position: int, cleaning: Cleaning) -> Iterator[Piece]:
     """What follows in the row that is open at the range's end."""
     is_open, size = True, AHEAD_BYTES
     while is_open and position < own.size:
@@ -133,7 +133,7 @@ def _ahead(stream: BinaryIO, own: Range, position: int, lowercase: bool) -> Iter
         text, position = next(_blocks(stream, further, position))
         column, _, more = _rows(text, _read(stream, own, position, 1) if position < own.size else b"")
         is_open = more and len(column) == 1
-        yield Piece(clean(column[:1], lowercase)[0], 0, 0, is_open)
+        yield Piece(clean(column[:1], cleaning)[0], 0, 0, is_open)
         size = BLOCK_BYTES
 
 

@@ -6,6 +6,7 @@ so that a line of any length needs no more memory than its own bytes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,16 @@ class Spans:
     starts: np.ndarray
     ends: np.ndarray
     size: int
+
+
+class Cleaning(NamedTuple):
+    """What is done to text before it is split: first Unicode's form NFKC, then lower case."""
+
+    lowercase: bool = False
+    nfkc: bool = False
+
+
+AS_IT_IS = Cleaning()
 
 
 @dataclass(frozen=True)
@@ -51,15 +62,15 @@ class Piece:
     ahead: "Iterator[Piece] | None" = None
 
 
-def pieces(batches: Iterator[pa.RecordBatch], lowercase: bool) -> Iterator[Piece]:
+def pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Piece]:
     """Rows of batches whose one column is text or lists of words."""
     for batch in batches:
-        column, bad = clean(batch.column(0), lowercase)
+        column, bad = clean(batch.column(0), cleaning)
         yield Piece(column, batch.num_rows, bad)
 
 
-def clean(column: pa.Array, lowercase: bool) -> tuple[pa.Array, int]:
-    """Make a column valid UTF-8, in lower case where asked; nulls are dropped.
+def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, int]:
+    """Make a column valid UTF-8, in the form asked for; nulls are dropped.
 
     Returns
     -------
@@ -71,12 +82,13 @@ def clean(column: pa.Array, lowercase: bool) -> tuple[pa.Array, int]:
     column = column.drop_null() if column.null_count else column
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         words, bad = clean(
-            column.flatten().fill_null(b"" if pa.types.is_binary(column.type.value_type) else ""), lowercase
+            column.flatten().fill_null(b"" if pa.types.is_binary(column.type.value_type) else ""), cleaning
         )
         offsets = _offsets(column)
         return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), words), bad
     column, bad = _decode(column.cast(pa.large_binary()))
-    return (pc.utf8_lower(column) if lowercase else column), bad
+    column = pc.utf8_normalize(column, form="NFKC") if cleaning.nfkc else column
+    return (pc.utf8_lower(column) if cleaning.lowercase else column), bad
 
 
 def _decode(column: pa.Array) -> tuple[pa.Array, int]:

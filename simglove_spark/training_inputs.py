@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simglove_spark.config import PRESETS, TrainConfig
+from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.presets import PRESETS
 from simglove_spark.schemas import VOCABULARY, check
 
 

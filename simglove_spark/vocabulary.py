@@ -30,7 +30,7 @@ from simglove_spark.word_counter import WordCounter
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from simglove_spark.corpus import Source
+    from simglove_spark.sources import Source
 
 ROWS_PER_GROUP = 1 << 20
 

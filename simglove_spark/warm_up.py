@@ -32,7 +32,7 @@ def start_warm_up() -> threading.Thread:
 def warm_up() -> None:
     """Send a line of text through the kernels of counting and of the row solver."""
     with suppress(Exception):  # whatever is wrong shows again, and better, where the kernels are used
-        text = clean(pa.array([b"a b c d a b"], pa.binary()), lowercase=False)[0]
+        text = clean(pa.array([b"a b c d a b"], pa.binary()))[0]
         counter = WordCounter(1 << 20)
         for block in spans(text):
             counter.add(block)

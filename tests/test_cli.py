@@ -22,6 +22,7 @@ import yaml
 from simglove_spark import cli, config, counting, errors, java, saved_config, training
 from simglove_spark.export import FORMATS
 from simglove_spark.manifest import Manifest
+from simglove_spark.presets import Preset
 from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
@@ -184,7 +185,7 @@ def test_every_option_of_the_dataclasses_is_a_flag() -> None:
     kinds = [kind for kind in vars(config).values() if is_dataclass(kind) and isinstance(kind, type)]
     names = {entry.name.replace("_", "-") for kind in kinds for entry in fields(kind)}
     assert names <= set(flags("run"))
-    assert get_args(config.Preset) == ("default", "simpler-glove", "glove")
+    assert get_args(Preset) == ("default", "simpler-glove", "glove")
 
 
 @pytest.mark.parametrize("command", ["run", "count-words", "count-pairs", "train"])

@@ -12,6 +12,7 @@ from simglove_spark import config
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
 from simglove_spark.errors import ConfigError
 from simglove_spark.memory import parse_size, show_size
+from simglove_spark.presets import PRESETS, Preset
 
 WHOLE = "Give a positive whole number."
 DEFAULT = "Use the default."
@@ -146,13 +147,13 @@ def test_options_are_frozen_and_named_once() -> None:
 def preset_options(preset: str, kind: type) -> dict[str, Any]:
     """Options of a preset that belong to a dataclass."""
     names = {entry.name for entry in fields(kind)}
-    return {key: value for key, value in config.PRESETS[preset].items() if key in names}
+    return {key: value for key, value in PRESETS[preset].items() if key in names}
 
 
 def test_presets_hold_possible_options_only() -> None:
-    assert set(config.PRESETS) == set(get_args(config.Preset))
+    assert set(PRESETS) == set(get_args(Preset))
     names = {entry.name for kind in (VocabularyConfig, PairsConfig, TrainConfig) for entry in fields(kind)}
-    for preset, options in config.PRESETS.items():
+    for preset, options in PRESETS.items():
         assert set(options) <= names
         assert options == {
             **preset_options(preset, PairsConfig),
@@ -164,7 +165,7 @@ def test_presets_hold_possible_options_only() -> None:
 
 def test_the_defaults_and_the_published_settings() -> None:
     assert (TrainConfig().x_max, TrainConfig().alpha, TrainConfig().learning_rate) == (1000.0, 0.5, 0.1)
-    published = config.PRESETS["simpler-glove"]
+    published = PRESETS["simpler-glove"]
     assert [published[name] for name in ("x_max", "alpha", "count_power", "all_pairs_weight")] == [100, 0.75, 1, 0]
     assert TrainConfig().passes == TrainConfig().sweeps
 
@@ -173,6 +174,8 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
     merged = config.content_config(CorpusConfig(input=("a",), lowercase=True), PairsConfig(window_size=3))
     assert merged == {
         "column": None,
+        "where": None,
+        "normalize": "none",
         "lowercase": True,
         "on_bad_bytes": "error",
         "window_size": 3,

@@ -14,10 +14,11 @@ import pytest
 import zstandard
 
 from simglove_spark.config import CorpusConfig
-from simglove_spark.corpus import Source, _read_by_spark, list_inputs, read_corpus
-from simglove_spark.errors import InputError
+from simglove_spark.corpus import list_inputs
+from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.progress import Progress
 from simglove_spark.session import watched
+from simglove_spark.sources import Source, _read, read_corpus
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -133,7 +134,6 @@ KINDS: list[tuple[str, str, Any]] = [
     ("a", "zstd", lambda _: zstandard.compress(b"text")),
     ("a.xz", "xz", lambda _: lzma.compress(b"text")),
     ("a.zip", "zip", zipped),
-    ("a.orc", "ORC", lambda _: b"ORC\x0a\x03"),
     ("a.txt", "UTF-16 text", lambda _: "text".encode("utf-16")),
     ("a.txt", "UTF-16 text", lambda _: b"\xfe\xff" + "text".encode("utf-16-be")),
 ]
@@ -145,9 +145,10 @@ def test_what_is_not_text_under_its_ending_is_refused(tmp_path: Path, name: str,
     assert refusal(path) == f"input must be text; got {kind} ({path}). {ASKS_FOR_TEXT}"
 
 
-def test_parquet_asks_for_a_column(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.txt", parquet(tmp_path))
-    assert refusal(path) == f"input must be text; got Parquet ({path}). Give --column NAME."
+@pytest.mark.parametrize("kind", ["Parquet", "ORC"])
+def test_what_has_columns_asks_for_one(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / "a.txt", parquet(tmp_path) if kind == "Parquet" else b"ORC\x0a\x03")
+    assert refusal(path) == f"input must be text; got {kind} ({path}). Give --column NAME."
 
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2", ".zst"])
@@ -179,7 +180,7 @@ def test_the_second_file_is_looked_at_too(tmp_path: Path) -> None:
 def test_with_a_column_text_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet")
     assert refusal(path, column="text") == (
-        f"with --column the input must be Parquet; got text ({path}). Leave --column out for text."
+        f"with --column the input must be Parquet, ORC or JSON lines (.json, .jsonl, .ndjson); got text ({path}). Leave --column out for text."
     )
 
 
@@ -230,7 +231,7 @@ def test_files_are_read_to_the_letter_of_their_names(tmp_path: Path, spark: "Spa
     paths = config(*(tmp_path / name for name in NAMES))
     expected = [f"row {number}" for number in range(len(NAMES))]
     assert sorted(rows_of(read_corpus(spark, list_inputs(paths), paths, 2))) == expected
-    by_spark = _read_by_spark(spark, list_inputs(paths), None)
+    by_spark = _read(spark, "text", list_inputs(paths), paths)
     assert sorted(bytes(row.text).decode() for row in by_spark.collect()) == expected
 
 
@@ -272,3 +273,15 @@ def test_bzip2_of_every_level_is_known(tmp_path: Path, level: int) -> None:
 def test_a_text_may_begin_like_another_kind(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "text.txt").write_bytes(text)
     assert len(list_inputs(CorpusConfig(input=(str(tmp_path / "text.txt"),)))) == 1
+
+
+def test_the_ending_tells_what_is_read_by_a_column(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"ending must tell what it is; got Parquet .*\.parquet"):
+        list_inputs(config(tmp_path / "a.json", column="text"))
+
+
+@pytest.mark.parametrize(("given", "options"), [("table:lake.texts", {}), ("corpus.txt", {"where": "n > 1"})])
+def test_tables_and_conditions_need_a_column(given: str, options: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="--where and table:NAME must come with --column"):
+        list_inputs(CorpusConfig(input=(given,), **options))

@@ -3,6 +3,9 @@
 import bz2
 import gzip
 import hashlib
+import json
+import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,15 +18,17 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from conftest import SPARK
+from pyarrow import orc
 
 from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, VocabularyConfig
-from simglove_spark.corpus import source_of
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, VOCABULARY, WORD_COUNTS
+from simglove_spark.sources import source_of
 from simglove_spark.table_files import REPORT_DDL
+from simglove_spark.text_rows import Cleaning
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -234,7 +239,8 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert counts.inputs == words.inputs == pairs.inputs == inputs
     assert words.parents == [counts.as_parent()]
     assert pairs.parents == [words.as_parent()]
-    assert counts.config == {"column": None, "lowercase": False, "on_bad_bytes": "error"}
+    as_read = {"column": None, "where": None, "normalize": "none", "lowercase": False}
+    assert counts.config == {**as_read, "on_bad_bytes": "error"}
     assert words.config == {**counts.config, "min_count": 1, "max_vocab": None}
     options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}
     assert pairs.config == {**counts.config, **options}
@@ -276,6 +282,87 @@ def test_one_line_shared_by_many_tasks_gives_the_bytes_that_spark_reading_it_who
         assert Manifest.load(shared / table, table).details == Manifest.load(whole / table, table).details
 
 
+JSON_ROWS: list[dict[str, Any]] = [
+    {"text": "a b a c", "words": ["a", "b b"], "lang": "en", "n": 1},
+    {"lang": "en", "n": 2},
+    {"text": "飞机 b c", "words": ["飞机", "a", "c"], "lang": "zh", "n": 3},
+    {"text": "c b d", "words": [], "lang": "en", "n": 4},
+]
+
+
+def write_columns(folder: Path, kind: str, spark: "SparkSession") -> str:
+    """The rows in a file or table of a kind; returns what --input is given."""
+    if kind.startswith(".json"):
+        text = "\n".join(json.dumps(row, ensure_ascii=False) for row in JSON_ROWS).encode()
+        (folder / f"a{kind}").write_bytes(gzip.compress(text) if kind.endswith(".gz") else text)
+        return str(folder / f"a{kind}")
+    table = pa.Table.from_pylist(JSON_ROWS)
+    if kind == ".orc":
+        orc.write_table(table, folder / "a.orc")
+        return str(folder / "a.orc")
+    pq.write_table(table, folder / "a.parquet")
+    if kind == ".parquet":
+        return str(folder / "a.parquet")
+    spark.read.parquet(str(folder / "a.parquet")).createOrReplaceTempView("texts")
+    return "table:texts"
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".json.gz", ".orc", ".parquet", "table"])
+@pytest.mark.parametrize("where", [None, "lang = 'en' AND n < 4"])
+def test_columns_of_every_kind_with_a_condition(
+    tmp_path: Path, spark: "SparkSession", kind: str, where: str | None
+) -> None:
+    given = write_columns(tmp_path, kind, spark)
+    chosen = [row for row in JSON_ROWS if where is None or (row["lang"] == "en" and row["n"] < 4)]
+    rows: dict[str, list[naive.Row]] = {
+        "text": [row["text"].encode() for row in chosen if "text" in row],
+        "words": [[word.encode() for word in row["words"]] for row in chosen if "words" in row],
+    }
+    for column, expected in rows.items():
+        output = run_stages(corpus_of(given, column=column, where=where), tmp_path / column)
+        check(output, expected_of(expected))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"column": "n"}, InputError, "column 'n' must hold text or lists of words; got bigint"),
+        ({"column": "body"}, InputError, "--column must name a column; got 'body'"),
+        ({"column": "text", "where": "lang == "}, ConfigError, "--where must be an SQL condition; got "),
+        ({"column": "text", "where": "nothing > 1"}, ConfigError, "--where must be an SQL condition; got "),
+        ({"column": "text", "where": "n > 99"}, InputError, "corpus must hold words; got none"),
+    ],
+)
+def test_columns_and_conditions_that_cannot_be(
+    tmp_path: Path, spark: "SparkSession", options: dict[str, Any], error: type, message: str
+) -> None:
+    write_columns(tmp_path, "table", spark)
+    with pytest.raises(error, match=re.escape(message)):
+        counting.count_words(corpus_of("table:texts", **options), KEEP_ALL, tmp_path / "run", context())
+    assert nothing_left(tmp_path / "run")
+
+
+def test_a_broken_json_line_is_refused_and_named(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": "a b"})] * 200 + ['{"text": "a']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="input must be JSON, an object a line"):
+        counting.count_words(corpus_of(tmp_path / "a.jsonl", column="text"), KEEP_ALL, tmp_path / "run", context())
+    assert nothing_left(tmp_path / "run")
+
+
+def test_text_is_brought_into_form_nfkc_before_it_is_split(tmp_path: Path) -> None:
+    text = "Ｓｐａｒｋ ﬁne e\u0301té\u3000x\u00a0y ½\nspark FINE\n"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    corpus = corpus_of(tmp_path / "a.txt", normalize="nfkc", lowercase=True)
+    output = run_stages(corpus, tmp_path / "run")
+    rows = [unicodedata.normalize("NFKC", line).lower().encode() for line in text.splitlines()]
+    check(output, expected_of(list(rows)))
+    assert {"spark", "fine", "été", "x", "y"} <= {word for word, _ in rows_of(output, "word_counts")}
+    with pytest.raises(ConfigError, match="--normalize must be as the vocabulary was counted; got none"):
+        other = corpus_of(tmp_path / "a.txt", lowercase=True)
+        counting.count_pairs(other, WINDOW, output / "vocabulary", tmp_path / "pairs", context())
+
+
 def test_unknown_words_can_keep_their_place(tmp_path: Path) -> None:
     rows: list[naive.Row] = [b"a rare b often c a", b"b one c two three a b"]
     (tmp_path / "corpus.txt").write_bytes(b"\n".join(row for row in rows if isinstance(row, bytes)))
@@ -295,7 +382,7 @@ def test_a_shuffled_data_frame_gives_the_same_bytes(
     rows = [(row,) for row in reversed(naive.lines(small_text))]
     frame = spark.createDataFrame(rows, "text binary").repartition(partitions)
     source = (str(built / "vocabulary"), words.content_sha256)
-    counted = cooccurrence.count_pairs([source_of(frame, False)], source, WINDOW, 3, 1 << 20)
+    counted = cooccurrence.count_pairs([source_of(frame, Cleaning())], source, WINDOW, 3, 1 << 20)
     report = cooccurrence.write_pairs(counted, str(tmp_path), 3, words.rows).collect()
     files, _, _ = table_files.commit(tmp_path, report)
     assert sorted((entry.path, entry.sha256) for entry in files) == checksums(built, "pairs")
@@ -307,7 +394,7 @@ def test_a_task_that_died_after_writing_adds_nothing(
     words = Manifest.load(built / "vocabulary", "vocabulary")
     frame = spark.createDataFrame([(row,) for row in naive.lines(small_text)], "text binary")
     source = (str(built / "vocabulary"), words.content_sha256)
-    counted = cooccurrence.count_pairs([source_of(frame, False)], source, WINDOW, 3, 1 << 20)
+    counted = cooccurrence.count_pairs([source_of(frame, Cleaning())], source, WINDOW, 3, 1 << 20)
     write = partial(cooccurrence._write_partition, folder=str(tmp_path), vocabulary_size=words.rows)
 
     def dies_once(batches):  # its first attempt writes every cell twice, then dies

@@ -13,19 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from pyarrow import orc
 
-from simglove_spark import forecast
+from simglove_spark import forecast, sampling
 from simglove_spark.config import PairsConfig, TrainConfig
-from simglove_spark.errors import ResourceError
+from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.forecast import (
     Forecast,
     forecast_counting,
     forecast_training,
     refuse_what_cannot_fit,
-    sample_corpus,
 )
 from simglove_spark.pair_counter import PairCounter, distance_weights
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.sampling import first_value, sample_corpus
+from simglove_spark.text_rows import AS_IT_IS, Cleaning, clean, spans
 from simglove_spark.word_table import WordTable, build_word_table
 
 ROWS = [b"a b c", b"", b"d"]
@@ -46,7 +47,7 @@ def table_of(rows: list[bytes]) -> WordTable:
 
 def true_cells(rows: list[bytes], table: WordTable, window: int) -> int:
     counter = PairCounter(table, distance_weights(window, "flat"), 1, 1 << 28)
-    for block in spans(clean(pa.array(rows), False)[0]):
+    for block in spans(clean(pa.array(rows))[0]):
         assert list(counter.add(block)) == []
     return counter.directed_cells()
 
@@ -73,7 +74,7 @@ def test_cells_are_forecast_within_a_quarter(zipf: list[bytes], window: int, sha
     monkeypatch.setattr("simglove_spark.text_rows.SPANS_PER_BLOCK", 2000)
     monkeypatch.setattr("simglove_spark.pair_counter.SPANS_PER_BLOCK", 2000)
     table = table_of(zipf)
-    sample = clean(pa.array(zipf[: len(zipf) // share]), False)[0]
+    sample = clean(pa.array(zipf[: len(zipf) // share]))[0]
     told = forecast_counting(sample, table, 200_000, PairsConfig(window_size=window), 2, 5 << 20)
     truth = true_cells(zipf, table, window)
     assert truth / 1.25 < number_in(told.sentence, "give about") < truth * 1.25  # in proportion: 1.28 to 1.81
@@ -86,13 +87,13 @@ def test_cells_are_forecast_within_a_quarter(zipf: list[bytes], window: int, sha
 
 def test_a_sample_that_is_all_of_the_corpus_gives_the_very_number(zipf: list[bytes]) -> None:
     table = table_of(zipf[:400])
-    told = forecast_counting(clean(pa.array(zipf[:400]), False)[0], table, 20_000, PairsConfig(window_size=5), 1, 1)
+    told = forecast_counting(clean(pa.array(zipf[:400]))[0], table, 20_000, PairsConfig(window_size=5), 1, 1)
     assert number_in(told.sentence, "give about") == true_cells(zipf[:400], table, 5)
 
 
 def test_no_more_cells_are_forecast_than_there_are_pairs_of_words() -> None:
     rows = [b"a b c d e f g h"] * 2
-    told = forecast_counting(clean(pa.array(rows), False)[0], table_of(rows), 10**9, PairsConfig(), 1, 1)
+    told = forecast_counting(clean(pa.array(rows))[0], table_of(rows), 10**9, PairsConfig(), 1, 1)
     assert number_in(told.sentence, "give about") == 56
 
 
@@ -110,7 +111,7 @@ def test_without_a_sample_only_memory_is_told() -> None:
     for rows in (None, pa.array([], pa.large_string())):
         told = forecast_counting(rows, table, 100, PairsConfig(), 2, 3 << 30)
         assert told == Forecast("Counting takes about 3.0 GiB of memory.", 3 << 30, 0, 0.0)
-    told = forecast_counting(clean(pa.array([b"x y"]), False)[0], table, 100, PairsConfig(), 2, 1)
+    told = forecast_counting(clean(pa.array([b"x y"]))[0], table, 100, PairsConfig(), 2, 1)
     assert told.sentence == "The sample holds no word of the vocabulary: nothing can be forecast."
 
 
@@ -126,9 +127,9 @@ def test_without_a_sample_only_memory_is_told() -> None:
 )
 def test_samples_of_text(tmp_path: Path, name: str, pack, monkeypatch) -> None:
     (tmp_path / name).write_bytes(pack("A é\r\n\nb\n".encode() + b"x" * 1000))
-    monkeypatch.setattr(forecast, "SAMPLE_BYTES", 50)
+    monkeypatch.setattr(sampling, "SAMPLE_BYTES", 50)
     inputs = [{"path": "/empty", "bytes": 0}, {"path": str(tmp_path / name), "bytes": 1}]
-    rows = sample_corpus(inputs, None, lowercase=True).to_pylist()
+    rows = sample_corpus(inputs, None, Cleaning(lowercase=True)).to_pylist()
     assert rows[:3] == ["a é", "", "b"]
     assert set(rows[3]) == {"x"}
     assert sum(map(len, rows)) < 50
@@ -137,12 +138,31 @@ def test_samples_of_text(tmp_path: Path, name: str, pack, monkeypatch) -> None:
 def test_samples_of_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": [1, 2], "text": ["A", None], "words": [["b"], []]}), tmp_path / "a")
     inputs = [{"path": str(tmp_path / "a"), "bytes": 1}]
-    assert sample_corpus(inputs, "text", lowercase=True).to_pylist() == ["a"]
-    assert sample_corpus(inputs, "words", lowercase=False).to_pylist() == [["b"], []]
+    assert sample_corpus(inputs, "text", Cleaning(lowercase=True)).to_pylist() == ["a"]
+    assert sample_corpus(inputs, "words", AS_IT_IS).to_pylist() == [["b"], []]
+
+
+def test_samples_of_orc_and_json_lines(tmp_path: Path, monkeypatch) -> None:
+    orc.write_table(pa.table({"n": [1, 2], "text": ["A", None]}), tmp_path / "a.orc")
+    assert sample_corpus([{"path": str(tmp_path / "a.orc"), "bytes": 1}], "text", AS_IT_IS).to_pylist() == ["A"]
+    path = tmp_path / "b.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"n": 1}\n\n{"text": "A b", "words": ["c"]}\n{"text": "cut he'))
+    inputs = [{"path": str(path), "bytes": 1}]
+    monkeypatch.setattr(sampling, "SAMPLE_BYTES", 50)
+    assert sample_corpus(inputs, "text", AS_IT_IS).to_pylist() == ["A b"]
+    assert sample_corpus(inputs, "words", AS_IT_IS).to_pylist() == [["c"]]
+    assert [first_value(str(path), name) for name in ("text", "words", "none")] == ["A b", ["c"], None]
+
+
+@pytest.mark.parametrize("text", [b"not json\n", b"[1]\n", b'"text"\n'])
+def test_a_file_that_is_no_json_lines_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(text)
+    with pytest.raises(InputError, match=r"input must be JSON, an object a line; got .*a\.json"):
+        first_value(str(tmp_path / "a.json"), "text")
 
 
 def test_no_sample_of_what_is_not_here() -> None:
-    assert sample_corpus([{"path": "s3a://bucket/x", "bytes": None}], None, False) is None
+    assert sample_corpus([{"path": "s3a://bucket/x", "bytes": None}], None, AS_IT_IS) is None
 
 
 def test_memory_that_is_not_there_is_refused(tmp_path: Path, monkeypatch) -> None:

@@ -12,12 +12,13 @@ import tables
 from test_row_solver import DIM, SIZE, random_model, rows_of, solve, start
 
 from simglove_spark.adagrad_solver import AdagradSolver, Mixed
-from simglove_spark.config import PRESETS, RunConfig, TrainConfig
+from simglove_spark.config import RunConfig, TrainConfig
 from simglove_spark.custom_loss import Reweighing, compiled, load_loss
 from simglove_spark.errors import ConfigError
 from simglove_spark.kernels import losses
 from simglove_spark.kernels import rows as kernels
 from simglove_spark.manifest import Manifest
+from simglove_spark.presets import PRESETS
 from simglove_spark.progress import Progress
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.shards import Shard

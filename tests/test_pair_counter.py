@@ -66,7 +66,7 @@ def counted(
         patch.setattr(pair_counter, "_power_of_two", lambda limit: sizes.most_slots)
         for rows in parts:
             counter = PairCounter(build_word_table(pa.array(words)), weights, shards, 1 << 20)
-            for block in spans(clean(pa.array(rows, pa.binary()), False)[0]):
+            for block in spans(clean(pa.array(rows, pa.binary()))[0]):
                 for shard, run in counter.add(block):
                     runs[shard].append(run)
             for shard, run in counter.drain():
@@ -166,7 +166,7 @@ def test_a_table_smaller_than_the_window_still_comes_to_an_end(window: int) -> N
     words = [f"w{number}" for number in range(50)]
     rows = [" ".join(words * 2).encode()]
     counter = Impatient(build_word_table(pa.array(words)), distance_weights(window, "flat"), 1, 1)
-    (block,) = spans(clean(pa.array(rows), False)[0])
+    (block,) = spans(clean(pa.array(rows))[0])
     strings = [run for _, run in itertools.chain(counter.add(block), counter.drain())]
     cells = [row for table in merged_tables(strings, 50) for row in table.to_pylist()]
     expected = naive.count_pairs(rows, ids_of(words), window, "flat")

@@ -16,7 +16,7 @@ from simglove_spark import cooccurrence, text_ranges
 from simglove_spark.errors import InputError
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_ranges import Range, pieces, pieces_of, plan
-from simglove_spark.text_rows import spans
+from simglove_spark.text_rows import Cleaning, spans
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_table import build_word_table
 
@@ -36,7 +36,7 @@ def cut(path: Path, places: list[int]) -> list[Range]:
 def words_in(ranges: list[Range]) -> tuple[Counter[bytes], int, int]:
     table, rows, bad = WordCounter(1 << 26), 0, 0
     for own in ranges:
-        for piece in pieces_of(own, False):
+        for piece in pieces_of(own, Cleaning()):
             rows, bad = rows + piece.rows, bad + piece.bad
             for block in spans(piece.column, piece.is_open):
                 assert not table.add(block)
@@ -51,7 +51,7 @@ def pairs_in(tasks: list[list[Range]], window: int, keep_places: bool) -> Counte
         counter = PairCounter(
             build_word_table(pa.array([word.decode() for word in VOCABULARY])), weights, 1, 1 << 20, keep_places
         )
-        read = (piece for own in task for piece in pieces_of(own, False))
+        read = (piece for own in task for piece in pieces_of(own, Cleaning()))
         runs = [run for piece in read for run in cooccurrence._count_piece(counter, piece)] + list(counter.drain())
         for table in cooccurrence.merged_tables([run for _, run in runs], len(VOCABULARY)) if runs else []:
             for word, other, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
@@ -153,7 +153,7 @@ def test_tasks_are_found_by_their_number(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a bb\nccc")
     ranges = cut(tmp_path / "a", [2])
     batch = pa.RecordBatch.from_pydict({"id": [1]})
-    (piece,) = pieces(iter([batch]), [[ranges[0]], [ranges[1]]], False)
+    (piece,) = pieces(iter([batch]), [[ranges[0]], [ranges[1]]], Cleaning())
     assert piece.column.to_pylist() == ["bb\n", "ccc"]
 
 
@@ -161,6 +161,6 @@ def test_a_file_that_shrank_or_went_is_an_error_of_its_own(tmp_path: Path) -> No
     path = tmp_path / "text.txt"
     path.write_bytes(b"a bb ccc")
     with pytest.raises(InputError, match=r"stay as it is.*8 bytes of 20"):
-        list(pieces_of(Range(str(path), 4, 20, 20), False))
+        list(pieces_of(Range(str(path), 4, 20, 20), Cleaning()))
     with pytest.raises(InputError, match="No such file"):
-        list(pieces_of(Range(str(tmp_path / "none"), 0, 4, 4), False))
+        list(pieces_of(Range(str(tmp_path / "none"), 0, 4, 4), Cleaning()))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from simglove_spark import text_rows, word_counter
 from simglove_spark.kernels import hashes, tokens
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.text_rows import Cleaning, clean, spans
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_table import build_word_table
 
@@ -75,7 +75,7 @@ def test_split_rows_compiled_or_not_finds_the_same(rows: list[bytes], block: int
 @given(rows=TEXTS, block=BLOCKS, start=st.integers(0, 3), wide=st.booleans())
 def test_columns_of_text_and_their_slices_split_the_same(rows: list[bytes], block: int, start: int, wide: bool) -> None:
     column = pa.array(rows, pa.large_binary() if wide else pa.binary())[start:]
-    cleaned, bad = clean(column, lowercase=False)
+    cleaned, bad = clean(column)
     assert bad == 0
     assert spans_of_column(cleaned, block) == with_ends(rows[start:])
 
@@ -102,7 +102,7 @@ def test_lists_are_taken_as_they_are_without_empty_words_and_nulls(
     values = [
         row if row is None else [item.encode() if binary and item is not None else item for item in row] for row in rows
     ]
-    cleaned, bad = clean(pa.array(values, kind)[start:], lowercase=False)
+    cleaned, bad = clean(pa.array(values, kind)[start:])
     assert bad == 0
     expected = [[word.encode() for word in row if word] for row in rows[start:] if row is not None]
     assert spans_of_column(cleaned, block) == with_ends(expected)
@@ -123,7 +123,7 @@ def test_list_rows_compiled_or_not_finds_the_same() -> None:
 
 
 def test_null_rows_are_dropped() -> None:
-    cleaned, bad = clean(pa.array([b"a b", None, b"c"], pa.binary()), lowercase=False)
+    cleaned, bad = clean(pa.array([b"a b", None, b"c"], pa.binary()))
     assert spans_of_column(cleaned, 100) == [b"a", b"b", None, b"c", None]
     assert bad == 0
 
@@ -133,7 +133,7 @@ def test_null_rows_are_dropped() -> None:
 @example(rows=["�".encode()])  # a replacement character that was there before is not bad
 @example(rows=[b"a\xf4\x90\x80\x80 \xf0\x9f\x98 b", b"fine"])
 def test_bytes_that_are_not_utf8_are_replaced_as_python_does_and_counted_by_words(rows: list[bytes]) -> None:
-    cleaned, bad = clean(pa.array(rows, pa.binary()), lowercase=False)
+    cleaned, bad = clean(pa.array(rows, pa.binary()))
     assert cleaned.to_pylist() == [row.decode("utf-8", errors="replace") for row in rows]
     expected = 0
     for word in b" ".join(rows).split():
@@ -148,7 +148,7 @@ def test_bytes_that_are_not_utf8_are_replaced_as_python_does_and_counted_by_word
 @given(rows=st.lists(st.text(max_size=20), max_size=4))
 @example(rows=["ÀÉÎ ΑΣ ДОМ ẞ İ Ǆ A-Z 飞机"])
 def test_lower_case_is_one_character_to_one(rows: list[str]) -> None:
-    cleaned, _ = clean(pa.array(rows, pa.string()), lowercase=True)
+    cleaned, _ = clean(pa.array(rows, pa.string()), Cleaning(lowercase=True))
     ours, plain = cleaned.to_pylist(), [naive.lower(row) for row in rows]
     assert [len(row) for row in ours] == [len(row) for row in rows]
     known = [all(_in_both_unicodes(char) for char in row) for row in rows]
@@ -163,7 +163,7 @@ def _in_both_unicodes(char: str) -> bool:
 
 
 def test_lists_are_put_into_lower_case_too() -> None:
-    cleaned, _ = clean(pa.array([["Été", "X Y"]], pa.list_(pa.string())), lowercase=True)
+    cleaned, _ = clean(pa.array([["Été", "X Y"]], pa.list_(pa.string())), Cleaning(lowercase=True))
     assert cleaned.to_pylist() == [["été", "x y"]]
 
 
@@ -171,7 +171,7 @@ def counted(
     rows: list[naive.Row], block: int, memory: int, first_words: int, shards: int = 3
 ) -> tuple[Counter[bytes], int]:
     """Word counts through a `WordCounter`, and how often it drained; each word must keep to one shard."""
-    column, _ = clean(pa.array(rows, pa.binary() if not rows or isinstance(rows[0], bytes) else None), False)
+    column, _ = clean(pa.array(rows, pa.binary() if not rows or isinstance(rows[0], bytes) else None))
     found: Counter[bytes] = Counter()
     homes: dict[bytes, int] = {}
     with pytest.MonkeyPatch.context() as patch:

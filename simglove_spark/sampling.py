@@ -1,0 +1,80 @@
+"""The beginning of a corpus, read on the driver: for forecasts, and to see what JSON lines hold."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import orc
+
+from simglove_spark.corpus import kind_by_name
+from simglove_spark.errors import InputError
+from simglove_spark.text_rows import Cleaning, clean
+
+SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
+_COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
+
+
+def sample_corpus(inputs: list[dict[str, Any]], column: str | None, cleaning: Cleaning) -> pa.Array | None:
+    """A few megabytes of the first local file: rows as the kernels take them; None where nothing can be sampled."""
+    path = next((entry["path"] for entry in inputs if entry["bytes"]), None)
+    if path is None:
+        return None
+    with _readable(path):
+        return clean(_sample(path, column), cleaning)[0]
+
+
+def first_value(path: str, column: str) -> Any:
+    """What the first of a JSON file's first rows that has the column holds there; None when none has it."""
+    with _readable(path):
+        rows = islice(_json_rows(path), PEEKED_ROWS)
+        return next((row[column] for row in rows if row.get(column) is not None), None)
+
+
+def _sample(path: str, column: str | None) -> pa.Array:
+    if column is None:
+        return pa.array(_head(path).splitlines(), pa.binary())
+    kind = kind_by_name(path)
+    if kind == "JSON":
+        values = [row.get(column) for row in islice(_json_rows(path), SAMPLE_ROWS)]
+        is_list = any(isinstance(value, list) for value in values)
+        return pa.array(values, pa.list_(pa.string()) if is_list else pa.string())
+    if kind == "ORC":
+        file = orc.ORCFile(path)
+        return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else pa.array([], pa.binary())
+    with pq.ParquetFile(path) as file:
+        batch = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=[column]), None)
+    return pa.array([], pa.binary()) if batch is None else batch.column(0)
+
+
+def _head(path: str) -> bytes:
+    with pa.input_stream(path, compression=_COMPRESSION.get(Path(path).suffix)) as stream:
+        return bytes(stream.read(SAMPLE_BYTES))
+
+
+def _json_rows(path: str) -> Iterator[dict[str, Any]]:
+    """Objects of the first megabytes, without a last line that was cut."""
+    head = _head(path)
+    for line in head[: head.rfind(b"\n") + 1 or len(head)].splitlines():
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f"{type(row).__name__} instead of an object")
+            yield row
+
+
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # pyarrow's own errors are such too
+        what = "JSON, an object a line" if kind_by_name(path) == "JSON" else "readable to the end"
+        raise InputError(f"input must be {what}; got {error} ({path}). Replace the broken file.") from error
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"input must be readable to the end; got {error} ({path}). Replace the broken file."
+        ) from error

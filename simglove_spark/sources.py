@@ -1,0 +1,135 @@
+"""From listed inputs to what workers read: rows of text or of lists of words, or byte ranges. A row is a window's end."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from simglove_spark.config import CorpusConfig
+from simglove_spark.corpus import COMPRESSED, TABLE, is_table, kind_by_name
+from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.sampling import first_value
+from simglove_spark.text_ranges import pieces as pieces_of_ranges
+from simglove_spark.text_ranges import plan
+from simglove_spark.text_rows import Cleaning, Piece, pieces
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Source:
+    """A DataFrame, and what a worker makes of its batches."""
+
+    frame: "DataFrame"
+    pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]]
+
+
+def source_of(frame: "DataFrame", cleaning: Cleaning) -> Source:
+    """Of any DataFrame with one column of text (string or binary) or of lists of words."""
+    return Source(frame, partial(pieces, cleaning=cleaning))
+
+
+def read_corpus(
+    spark: "SparkSession", inputs: list[dict[str, Any]], config: CorpusConfig, slots: int | None
+) -> list[Source]:
+    """Sources over what `corpus.list_inputs` found.
+
+    Plain text is read by the workers themselves, in byte ranges; Spark reads what is compressed or has columns, and what
+    lies elsewhere than in a file system of this machine. ``slots`` is the number of tasks that run at once, None on a
+    cluster.
+
+    Raises
+    ------
+    ConfigError
+        When the condition is not one.
+    InputError
+        When a column is not there, or holds neither text nor lists of words.
+    """
+    cleaning = cleaning_of(config)
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for entry in inputs:
+        kinds.setdefault(_kind(entry, config), []).append(entry)
+    sources = []
+    if tasks := plan(kinds.pop("plain", []), slots):
+        frame = spark.range(0, len(tasks), 1, len(tasks))
+        sources.append(Source(frame, partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning)))
+    return sources + [source_of(_read(spark, kind, entries, config), cleaning) for kind, entries in kinds.items()]
+
+
+def cleaning_of(config: CorpusConfig) -> Cleaning:
+    """What is done to the text."""
+    return Cleaning(config.lowercase, config.normalize == "nfkc")
+
+
+def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
+    path = entry["path"]
+    if is_table(path):
+        return path
+    if config.column is not None:
+        return kind_by_name(path)
+    return "plain" if entry["bytes"] is not None and Path(path).suffix not in COMPRESSED else "text"
+
+
+def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":
+    """One column ``text`` of all rows."""
+    from pyspark.sql import functions as f
+
+    paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in entries]
+    # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
+    reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
+    if config.column is None:
+        return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
+    if is_table(kind):
+        frame = spark.table(kind.removeprefix(TABLE))
+    elif kind == "JSON":
+        ddl = None if config.where else _json_schema(entries, config.column)
+        frame = reader.json(paths, schema=ddl, mode="FAILFAST")
+    else:
+        frame = reader.orc(paths) if kind == "ORC" else reader.parquet(*paths)
+    return _chosen(frame, config, entries[0]["path"])
+
+
+def _chosen(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as f
+    from pyspark.sql.types import ArrayType, BinaryType, StringType
+
+    column = config.column or ""
+    if column not in frame.columns:
+        raise InputError(
+            f"--column must name a column; got {column!r} ({where}). Its columns: {', '.join(frame.columns)}."
+        )
+    kind = frame.schema[column].dataType
+    inner = kind.elementType if isinstance(kind, ArrayType) else kind
+    if not isinstance(inner, StringType | BinaryType):
+        raise InputError(
+            f"column {column!r} must hold text or lists of words; got {kind.simpleString()} ({where}). Name another one."
+        )
+    if config.where is not None:
+        try:
+            frame = frame.where(config.where)
+        except PySparkException as error:
+            told = str(error).strip().splitlines()[0]
+            raise ConfigError(f"--where must be an SQL condition; got {told} ({config.where}). Mend it.") from error
+    chosen = f.col(_quoted(column))
+    return frame.select((chosen if isinstance(kind, ArrayType) else chosen.cast("binary")).alias("text"))
+
+
+def _json_schema(entries: list[dict[str, Any]], column: str) -> str | None:
+    """DDL of the one column, so that Spark need not read all rows for it: by the first row that has it."""
+    path = next((entry["path"] for entry in entries if entry["bytes"]), None)
+    value = None if path is None else first_value(path, column)
+    return None if value is None else f"{_quoted(column)} {'array<string>' if isinstance(value, list) else 'string'}"
+
+
+def _quoted(column: str) -> str:
+    return "`" + column.replace("`", "``") + "`"
+
+
+def _file_uri(path: str) -> str:
+    """URI of a listed file; what Spark would take for a pattern is escaped, since the file is named to the letter."""
+    return "file://" + "".join("\\" + char if char in "*?[]{}\\" else char for char in path)
