@@ -91,6 +91,45 @@ def count_pairs(
     print(f"{manifest.rows:,} cells are in {folder}.")
 
 
+def merge_words(
+    *,
+    parts: Annotated[
+        tuple[str, ...], Parameter(help="Folders of word_counts tables.", consume_multiple=True, negative="")
+    ],
+    output: Output,
+    vocabulary: VocabularyConfig = VocabularyConfig(),
+    resources: RunConfig = RunConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Make word counts of several inputs one table, as if counted at once, and choose its vocabulary. Needs no Spark."""
+    del file
+    from simglove_spark import merging
+
+    folder = local_path(output)
+    manifest = merging.merge_words([local_path(part) for part in parts], vocabulary, folder, resources, make_progress())
+    save_config(folder / "merge-words.yaml", resolved(vocabulary, resources), parts=list(parts), output=output)
+    print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
+
+
+def merge_pairs(
+    *,
+    parts: Annotated[tuple[str, ...], Parameter(help="Folders of pair tables.", consume_multiple=True, negative="")],
+    vocabulary: Annotated[str, Parameter(help="Folder of the vocabulary they were counted under.")],
+    output: Output,
+    resources: RunConfig = RunConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Make pair tables of several inputs, counted under one vocabulary, one table, as if counted at once. Needs no Spark."""
+    del file
+    from simglove_spark import merging
+
+    folder, words = local_path(output), local_path(vocabulary)
+    manifest = merging.merge_pairs([local_path(part) for part in parts], words, folder, resources, make_progress())
+    options = resolved(resources)
+    save_config(_beside(folder), options, parts=list(parts), vocabulary=vocabulary, output=output)
+    print(f"{manifest.rows:,} cells are in {folder}.")
+
+
 def train(
     *,
     vocabulary: Annotated[str, Parameter(help="Folder of a vocabulary table.")],
@@ -135,6 +174,8 @@ COMMANDS = {
     "run": run,
     "count-words": count_words,
     "count-pairs": count_pairs,
+    "merge-words": merge_words,
+    "merge-pairs": merge_pairs,
     "train": train,
     "java-home": print_java_home,
     "jobs": print_jobs,

@@ -28,8 +28,6 @@ from simglove_spark.word_table import shared_word_table
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-BYTES_PER_WORDS_SHARD = 64 << 20
-
 
 @dataclass
 class Context:
@@ -107,8 +105,7 @@ def pairs_are_counted(
 
 
 def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
-    size = sum(entry["bytes"] or 0 for entry in inputs)
-    num_shards = max(2, size // BYTES_PER_WORDS_SHARD)
+    size = _bytes(inputs)
     expected = forecast.forecast_words(size, len(inputs), *_slots_and_memory(context))
     context.progress.note(expected.sentence)
     forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
@@ -116,7 +113,7 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
         spark = context.session()
         with watched(spark, "count words", task):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
-            counts = vocabulary.count_words(sources, num_shards, context.worker_memory)
+            counts = vocabulary.count_words(sources, vocabulary.shards_for(inputs), context.worker_memory)
             report = vocabulary.write_word_counts(counts, str(staging)).collect()
     files, total_words, counters = commit(staging, report)
     _check_bytes(corpus, counters, context.progress)
@@ -162,7 +159,8 @@ def count_pairs(
                 f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
                 "Give the same option to both stages."
             )
-    if words.inputs != inputs:
+    known = {entry["path"]: entry for entry in words.inputs}
+    if any(known.get(entry["path"]) != entry for entry in inputs):  # fewer are a part, for `merging.merge_pairs`
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
             f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
@@ -193,9 +191,15 @@ def _tell_forecast(
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
     slots, memory = _slots_and_memory(context)
-    expected = forecast.forecast_counting(rows, table, words[1].details["total_words"], config, slots, memory)
+    share = _bytes(inputs) / max(1, _bytes(words[1].inputs))
+    total_words = round(words[1].details["total_words"] * (share or 1.0))
+    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory)
     context.progress.note(expected.sentence)
     forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
+
+
+def _bytes(inputs: list[dict[str, Any]]) -> int:
+    return sum(entry["bytes"] or 0 for entry in inputs)
 
 
 def _slots_and_memory(context: Context) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from simglove_spark.warm_up import start_warm_up
 
 # what a run folder may hold besides hidden names; with anything else in it, it is somebody's and not ours to write into
 OWN = {"word_counts", "vocabulary", "pairs", "vectors", "run.json", "run.yaml"}
-OWN |= {"count-words.yaml", "pairs.yaml", "vectors.yaml"}
+OWN |= {"count-words.yaml", "merge-words.yaml", "pairs.yaml", "vectors.yaml"}
 
 
 @dataclass(frozen=True)

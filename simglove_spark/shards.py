@@ -85,7 +85,7 @@ class PairShards:
         self.folder, self.weighing, self.keep = folder, weighing, keep
         self.manifest = Manifest.load(folder, "pairs")
         self.seed, self.threshold = np.uint64(seed), np.uint64(int(held_out * 2**64))
-        self._files = {_shard_number(entry): entry for entry in self.manifest.files}
+        self._files = {shard_number(entry): entry for entry in self.manifest.files}
         if len(self._files) < len(self.manifest.files) or not set(self._files) <= set(range(len(self))):
             raise InputError(
                 f"each of the {len(self)} shards must have one file; got {sorted(self._files)} in {len(self.manifest.files)} "
@@ -230,7 +230,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _shard_number(entry: FileEntry) -> int:
+def shard_number(entry: FileEntry) -> int:
     """Number of a shard from its file's name, shard-00007-….parquet."""
     try:
         return int(entry.path.split("-")[1])

@@ -78,14 +78,15 @@ def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordB
 
 
 def row_groups(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of at least ``rows`` rows each, but the last."""
+    """The same rows in tables of ``rows`` rows each, but the last: however they came, so that files have the same bytes."""
     held: list[pa.Table] = []
     for table in tables:
         held.append(table)
-        if sum(part.num_rows for part in held) >= rows:
-            yield pa.concat_tables(held)
-            held = []
-    if held:
+        while sum(part.num_rows for part in held) >= rows:
+            every = pa.concat_tables(held)
+            yield every[:rows]
+            held = [every[rows:]]
+    if sum(part.num_rows for part in held):
         yield pa.concat_tables(held)
 
 

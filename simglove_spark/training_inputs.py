@@ -42,6 +42,11 @@ def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
             f"vocabulary must be the one the pairs were counted under, {str(manifest.parent_sha256('vocabulary'))[:12]}; "
             f"got {words.content_sha256[:12]} ({vocabulary}). Give the vocabulary of the same run as {pairs}."
         )
+    if manifest.inputs != words.inputs:
+        raise InputError(
+            f"pairs must be of all the vocabulary's input; got {len(manifest.inputs)} of {len(words.inputs)} files "
+            f"({pairs}). Count the other parts and merge them: simglove merge-pairs."
+        )
     weighting = manifest.details["weighting"]
     expected = PRESETS[config.preset].get("distance_weighting", weighting)
     if weighting != expected:

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from simglove_spark.sources import Source
 
 ROWS_PER_GROUP = 1 << 20
+BYTES_PER_SHARD = 64 << 20
+
+
+def shards_for(inputs: list[dict[str, Any]]) -> int:
+    """Number of files of a word_counts table: by the bytes of its inputs."""
+    return max(2, sum(entry["bytes"] or 0 for entry in inputs) // BYTES_PER_SHARD)
 
 
 def count_words(sources: "list[Source]", num_shards: int, memory: int) -> "DataFrame":

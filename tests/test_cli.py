@@ -26,7 +26,7 @@ from simglove_spark.presets import Preset
 from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
-COMMANDS += ["analogy", "java-home", "jobs"]
+COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs"]
 ROAD = {
     "run": [
         "input",

@@ -271,7 +271,7 @@ def test_sorted_batches_come_apart_by_shard_however_they_are_cut(cuts: list[int]
 
 def test_row_groups_gather_small_tables() -> None:
     tables = [words(*[("a", 1)] * size) for size in (1, 2, 3, 7, 1)]
-    assert [table.num_rows for table in row_groups(tables, 4)] == [6, 7, 1]
+    assert [table.num_rows for table in row_groups(tables, 4)] == [4, 4, 4, 2]
     assert list(row_groups([], 4)) == []
 
 
