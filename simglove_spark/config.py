@@ -249,7 +249,7 @@ class SparkConfig:
     """Memory of each Python worker's tables while counting. auto: 1g, or less where this machine has less for each core."""
 
     driver_memory: str = "auto"
-    """Heap of the local Spark; a line of text needs about 20 times its size. auto: 4g, or a quarter of the machine's memory."""
+    """Heap of the local Spark; a compressed line or a column's row needs about 20 times its size. auto: 4g, or a quarter of the machine's memory."""
 
     spark_conf: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Further Spark settings, key=value; they win over ours."""

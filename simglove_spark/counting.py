@@ -228,7 +228,7 @@ def _count_pairs(
             report = cooccurrence.write_pairs(counted, str(staging), num_shards, parent.rows).collect()
     files, total_pairs, counters = commit(staging, report)
     _check_bytes(corpus, counters, context.progress)
-    if total_pairs == 0:
+    if total_pairs == 0 and inputs == parent.inputs:  # a part may have none
         raise InputError(
             f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
             "Every row has at most one word: check --column, or raise --window-size."

@@ -21,12 +21,13 @@ from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.kernels import runs, tokens
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
-from simglove_spark.memory import show_size, total_memory
+from simglove_spark.memory import show_size
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, WORD_COUNTS, check
 from simglove_spark.shards import shard_number
 from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
+from simglove_spark.trainer import memory_budget
 
 BYTES_PER_WORD = 100  # of a word with its count, held and sorted
 
@@ -64,9 +65,10 @@ def merge_words(
     opened = _open(parts, "word_counts")
     inputs, options = _union(opened), opened[0][1].config
     needed = sum(manifest.rows for _, manifest in opened) * BYTES_PER_WORD
-    if needed > total_memory():
+    if needed > memory_budget(resources):
         raise ResourceError(
-            f"words must fit into {show_size(total_memory())} of memory; got {show_size(needed)} to merge. Merge fewer parts at once."
+            f"words must fit into --memory, {show_size(memory_budget(resources))}; got {show_size(needed)} to merge. "
+            "Merge fewer parts at once, or raise it."
         )
     folder = output / "word_counts"
     if not is_complete(folder, "word_counts", options, inputs, [], resources.overwrite):
@@ -95,7 +97,7 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
     ConfigError
         When the parts were read or counted in different ways, or something else is at ``output``.
     InputError
-        When a part is missing or broken, of another vocabulary, or two hold the same input.
+        When a part is missing or broken, of another vocabulary, two hold the same input, or no part has a pair.
     """
     opened = _open(parts, "pairs")
     whole = Manifest.load(words, "vocabulary")
@@ -117,6 +119,8 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
             strings = [run for folder, entry in own for run in _runs(folder, entry, whole.rows)]
             report.append(write_file(staging, f"shard-{shard:05d}", PAIRS, merged_tables(strings, whole.rows)))
             task.advance(sum(entry.rows for _, entry in own))
+        if cells == 0:
+            raise InputError(f"parts must hold pairs; got none in {len(opened)} tables ({parts[0]}). Give more text.")
         _finish("pairs", PAIRS, opened, staging, report, {"inputs": inputs, "parents": parents})
     return Manifest.load(output, "pairs")
 
@@ -190,7 +194,7 @@ def _finish(
     table: str, schema: pa.Schema, opened: list[Part], staging: Path, report: list[dict[str, Any]], rest: dict[str, Any]
 ) -> None:
     """Commit the files and save a manifest that tells what those of the parts tell together."""
-    names = {name for _, manifest in opened for name in manifest.details["counters"]}
+    names = sorted({name for _, manifest in opened for name in manifest.details["counters"]})
     report = report + [
         counter(name, sum(manifest.details["counters"].get(name, 0) for _, manifest in opened)) for name in names
     ]

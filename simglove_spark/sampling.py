@@ -1,6 +1,7 @@
 """The beginning of a corpus, read on the driver: for forecasts, and to see what JSON lines hold."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import orc
 
-from simglove_spark.corpus import kind_by_name
+from simglove_spark.corpus import COMPRESSED, kind_by_name
 from simglove_spark.errors import InputError
 from simglove_spark.text_rows import Cleaning, clean
 
@@ -40,9 +41,7 @@ def _sample(path: str, column: str | None) -> pa.Array:
         return pa.array(_head(path).splitlines(), pa.binary())
     kind = kind_by_name(path)
     if kind == "JSON":
-        values = [row.get(column) for row in islice(_json_rows(path), SAMPLE_ROWS)]
-        is_list = any(isinstance(value, list) for value in values)
-        return pa.array(values, pa.list_(pa.string()) if is_list else pa.string())
+        return _json_column([row.get(column) for row in islice(_json_rows(path), SAMPLE_ROWS)])
     if kind == "ORC":
         file = orc.ORCFile(path)
         return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else pa.array([], pa.binary())
@@ -51,15 +50,32 @@ def _sample(path: str, column: str | None) -> pa.Array:
     return pa.array([], pa.binary()) if batch is None else batch.column(0)
 
 
+def _json_column(values: list[Any]) -> pa.Array:
+    """Text and lists of words as Spark takes them; what is neither is as good as nothing to a forecast."""
+    if any(isinstance(value, list) for value in values):
+        lists = [value for value in values if isinstance(value, list)]
+        return pa.array([[_bytes(word) for word in words] for words in lists], pa.list_(pa.binary()))
+    return pa.array([_bytes(value) for value in values], pa.binary())
+
+
+def _bytes(value: Any) -> bytes | None:
+    return value.encode("utf-8", "replace") if isinstance(value, str) else None  # JSON may hold half a surrogate pair
+
+
 def _head(path: str) -> bytes:
-    with pa.input_stream(path, compression=_COMPRESSION.get(Path(path).suffix)) as stream:
-        return bytes(stream.read(SAMPLE_BYTES))
+    """First megabytes of a file; nothing of one that only Spark can unpack."""
+    suffix = Path(path).suffix
+    if suffix in COMPRESSED and suffix not in _COMPRESSION:
+        return b""
+    with pa.input_stream(path, compression=_COMPRESSION.get(suffix)) as stream:
+        return bytes(stream.read(SAMPLE_BYTES)).removeprefix(BOM_UTF8)
 
 
 def _json_rows(path: str) -> Iterator[dict[str, Any]]:
     """Objects of the first megabytes, without a last line that was cut."""
     head = _head(path)
-    for line in head[: head.rfind(b"\n") + 1 or len(head)].splitlines():
+    whole = len(head) if len(head) < SAMPLE_BYTES else head.rfind(b"\n") + 1
+    for line in head[:whole].split(b"\n"):
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):

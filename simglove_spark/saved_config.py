@@ -9,7 +9,7 @@ import yaml
 SAVED_HEAD = "# resolved options, saved by simglove; can be given back with --config\n"
 
 
-def save_config(path: Path, options: dict[str, Any], **paths: str) -> None:
+def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:
     """Save resolved options as a file for --config, but for those not set and ``overwrite``, which is said each time."""
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in {**options, **paths}.items()}
     plain.pop("overwrite", None)

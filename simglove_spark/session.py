@@ -75,6 +75,8 @@ logger.writer.name = org.apache.spark.sql.execution
 logger.writer.level = off
 """
 
+_ours = threading.Event()  # set once a session was made here and not found
+
 
 def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
     """The running session, or a new one: on a cluster as spark-submit says, else local Spark on this machine.
@@ -96,6 +98,7 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
     running = SparkSession.getActiveSession()
     if running is not None:
         return running
+    _ours.set()
     own = _parse(config.spark_conf)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     # workers must be the interpreter that has our packages; python3 on PATH may be another one
@@ -204,7 +207,7 @@ def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[Non
 
 def _hush(context: Any) -> None:
     """Turn off the log of a JVM of our own: tasks that end with it tell of blocks that are gone, after our last line."""
-    if context is not None and "PYSPARK_GATEWAY_PORT" not in os.environ:
+    if context is not None and _ours.is_set() and "PYSPARK_GATEWAY_PORT" not in os.environ:
         with suppress(Exception):  # it may be gone already
             context.setLogLevel("OFF")
 
@@ -239,14 +242,20 @@ def translated(error: Exception) -> SimgloveError:
         )
     if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
         return ResourceError(
-            "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest line."
+            "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest compressed line, or row of a column."
         )
     if "MemoryError" in text or "crashed" in text:
         return ResourceError(
             "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
         )
-    if "MALFORMED_RECORD_IN_PARSING" in text:
-        return InputError(f"input must be JSON, an object a line; got {_first_line(error)}. Mend the file.")
+    malformed = re.search(r"\[MALFORMED_RECORD_IN_PARSING[^\]]*\].*", text)
+    if malformed:
+        return InputError(
+            f"input must be JSON, an object a line, its column always of one kind; got {malformed[0][:400]} Mend the file."
+        )
+    failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
+    if failed:
+        return ConfigError(f"--where must hold for each row; got {failed[0][:400]} Guard it, as try_cast does.")
     if any(
         name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
     ):

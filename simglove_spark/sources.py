@@ -51,7 +51,7 @@ def read_corpus(
     """
     cleaning = cleaning_of(config)
     kinds: dict[str, list[dict[str, Any]]] = {}
-    for entry in inputs:
+    for entry in (entry for entry in inputs if entry["bytes"] != 0):
         kinds.setdefault(_kind(entry, config), []).append(entry)
     sources = []
     if tasks := plan(kinds.pop("plain", []), slots):
@@ -84,13 +84,27 @@ def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], confi
     if config.column is None:
         return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
     if is_table(kind):
-        frame = spark.table(kind.removeprefix(TABLE))
+        frame = _table(spark, kind.removeprefix(TABLE))
     elif kind == "JSON":
         ddl = None if config.where else _json_schema(entries, config.column)
         frame = reader.json(paths, schema=ddl, mode="FAILFAST")
     else:
         frame = reader.orc(paths) if kind == "ORC" else reader.parquet(*paths)
     return _chosen(frame, config, entries[0]["path"])
+
+
+def _table(spark: "SparkSession", name: str) -> "DataFrame":
+    from pyspark.errors import PySparkException
+
+    try:
+        frame = spark.table(name)
+        frame.schema  # noqa: B018 - only now does Spark Connect look for it
+    except PySparkException as error:
+        told = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{TABLE}NAME must be a table that Spark knows; got {told} ({name}). Check the name."
+        ) from error
+    return frame
 
 
 def _chosen(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
@@ -123,6 +137,11 @@ def _json_schema(entries: list[dict[str, Any]], column: str) -> str | None:
     """DDL of the one column, so that Spark need not read all rows for it: by the first row that has it."""
     path = next((entry["path"] for entry in entries if entry["bytes"]), None)
     value = None if path is None else first_value(path, column)
+    words = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(word, str) for word in words):
+        raise InputError(
+            f"column {column!r} must hold text or lists of words; got {type(value).__name__} ({path}). Name another one."
+        )
     return None if value is None else f"{_quoted(column)} {'array<string>' if isinstance(value, list) else 'string'}"
 
 

@@ -4,7 +4,9 @@ A range owns the words that start in it: it begins after a word that an earlier 
 the end. It owns the pairs whose left word it owns, so it reads on, in the same row, for as many words as a window needs.
 """
 
+import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple
@@ -81,8 +83,10 @@ def pieces_of(own: Range, cleaning: Cleaning) -> Iterator[Piece]:
     """
     with _opened(own) as stream:
         begin = own.begin
-        if begin and not _WHITE.match(_read(stream, own, begin - 1, 1)):
-            begin += len(_rest_of_word(stream, own, begin))
+        if begin == 0 and stream.read(len(BOM_UTF8)) == BOM_UTF8:  # as Spark's reader does
+            begin = len(BOM_UTF8)
+        elif begin and not _WHITE.match(_read(stream, own, begin - 1, 1)):
+            begin += sum(map(len, _rest_of_word(stream, own, begin)))
         for text, end in _blocks(stream, own, begin):
             following = _read(stream, own, end, 1) if end < own.size else b""
             column, rows, is_open = _rows(text, following)
@@ -98,7 +102,7 @@ def _blocks(stream: BinaryIO, own: Range, position: int) -> Iterator[tuple[bytes
         text = _read(stream, own, position, min(BLOCK_BYTES, own.end - position))
         position += len(text)
         if position == own.end:
-            rest = b"" if _WHITE.match(text[-1:]) else _rest_of_word(stream, own, position)
+            rest = b"" if _WHITE.match(text[-1:]) else b"".join(_rest_of_word(stream, own, position))
             yield b"".join([*held, text, rest]), position + len(rest)
             return
         cut = max(text.rfind(white) for white in (b" ", b"\n", b"\t", b"\v", b"\f")) + 1
@@ -137,23 +141,24 @@ def _ahead(stream: BinaryIO, own: Range, position: int, cleaning: Cleaning) -> I
         size = BLOCK_BYTES
 
 
-def _rest_of_word(stream: BinaryIO, own: Range, position: int) -> bytes:
-    """Bytes up to the next white space, or the file's end."""
-    parts = []
+def _rest_of_word(stream: BinaryIO, own: Range, position: int) -> Iterator[bytes]:
+    """Bytes up to the next white space, or the file's end, in parts."""
     while position < own.size:
         text = _read(stream, own, position, min(AHEAD_BYTES, own.size - position))
         white = _WHITE.search(text)
-        parts.append(text[: white.start()] if white else text)
+        yield text[: white.start()] if white else text
         if white:
-            break
+            return
         position += len(text)
-    return b"".join(parts)
 
 
 @contextmanager
 def _opened(own: Range) -> Iterator[BinaryIO]:
     try:
         with open(own.path, "rb") as stream:  # noqa: PTH123 - a file's own open
+            size = os.fstat(stream.fileno()).st_size
+            if size != own.size:
+                raise _changed(own, size)
             yield stream
     except OSError as error:
         raise InputError(
@@ -166,8 +171,12 @@ def _read(stream: BinaryIO, own: Range, position: int, size: int) -> bytes:
     stream.seek(position)
     text = stream.read(size)
     if len(text) < size:
-        raise InputError(
-            f"input must stay as it is while it is read; got an end after {position + len(text):,} bytes of {own.size:,} "
-            f"({own.path}). Start again when it is whole."
-        )
+        raise _changed(own, position + len(text))
     return text
+
+
+def _changed(own: Range, size: int) -> InputError:
+    return InputError(
+        f"input must stay as it is while it is read; got {size:,} bytes instead of {own.size:,} ({own.path}). "
+        "Start again when it is whole."
+    )

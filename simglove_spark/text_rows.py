@@ -85,6 +85,7 @@ def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, in
             column.flatten().fill_null(b"" if pa.types.is_binary(column.type.value_type) else ""), cleaning
         )
         offsets = _offsets(column)
+        words = pc.utf8_trim_whitespace(words) if cleaning.nfkc else words  # a wide blank is an empty word
         return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), words), bad
     column, bad = _decode(column.cast(pa.large_binary()))
     column = pc.utf8_normalize(column, form="NFKC") if cleaning.nfkc else column

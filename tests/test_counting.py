@@ -271,7 +271,7 @@ def test_many_tasks_and_little_memory_give_the_same_bytes(
 def test_one_line_shared_by_many_tasks_gives_the_bytes_that_spark_reading_it_whole_gives(
     tmp_path: Path, small_text: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a.txt").write_bytes(small_text.replace(b"\n", b" ").strip())
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + small_text.replace(b"\n", b" ").strip())
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress((tmp_path / "a.txt").read_bytes()))
     whole = run_stages(corpus_of(tmp_path / "b.txt.gz"), tmp_path / "whole")
     monkeypatch.setattr(text_ranges, "MOST_BYTES", 777)
@@ -330,6 +330,11 @@ def test_columns_of_every_kind_with_a_condition(
         ({"column": "body"}, InputError, "--column must name a column; got 'body'"),
         ({"column": "text", "where": "lang == "}, ConfigError, "--where must be an SQL condition; got "),
         ({"column": "text", "where": "nothing > 1"}, ConfigError, "--where must be an SQL condition; got "),
+        (
+            {"column": "text", "where": "CAST(lang AS INT) > 1"},
+            ConfigError,
+            "--where must hold for each row; got [CAST_",
+        ),
         ({"column": "text", "where": "n > 99"}, InputError, "corpus must hold words; got none"),
     ],
 )
@@ -340,6 +345,27 @@ def test_columns_and_conditions_that_cannot_be(
     with pytest.raises(error, match=re.escape(message)):
         counting.count_words(corpus_of("table:texts", **options), KEEP_ALL, tmp_path / "run", context())
     assert nothing_left(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["nope", "a-b c", "", "x.y.z.w"])
+def test_a_table_that_spark_does_not_know_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="table:NAME must be a table that Spark knows; got "):
+        counting.count_words(corpus_of(f"table:{name}", column="text"), KEEP_ALL, tmp_path / "run", context())
+
+
+@pytest.mark.parametrize("value", [5, {"x": "a b"}, [1, 2], ["a", 1]])
+def test_json_that_is_neither_text_nor_words_is_refused(tmp_path: Path, value: Any) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": value}))
+    with pytest.raises(InputError, match=r"column 'text' must hold text or lists of words; got (int|dict|list)"):
+        counting.count_words(corpus_of(tmp_path / "a.jsonl", column="text"), KEEP_ALL, tmp_path / "run", context())
+
+
+def test_json_that_only_python_minds_and_empty_files_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a \\ud800 b"}\n{"text": "b"}\n')
+    (tmp_path / "empty.orc").write_bytes(b"")
+    output = run_stages(corpus_of(tmp_path / "a.jsonl", tmp_path / "empty.orc", column="text"), tmp_path / "run")
+    counts = dict(rows_of(output, "word_counts"))
+    assert (counts["a"], counts["b"]) == (1, 2)
 
 
 def test_a_broken_json_line_is_refused_and_named(tmp_path: Path) -> None:

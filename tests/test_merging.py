@@ -100,6 +100,22 @@ def test_pairs_of_a_part_are_not_trained_on(days: Path, tmp_path: Path) -> None:
             train(days / "merged" / "vocabulary", pairs, TrainConfig(dim=4), RunConfig(), Progress())
 
 
+def test_a_part_without_pairs_is_a_part_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a b a b c\n" * 5)
+    (tmp_path / "b.txt").write_bytes(b"a\nb\nc\n")
+    for name in "ab":
+        counting.count_words(corpus_of(tmp_path / f"{name}.txt"), KEEP_ALL, tmp_path / name, context())
+    parts = [tmp_path / name / "word_counts" for name in "ab"]
+    merging.merge_words(parts, KEEP_ALL, tmp_path / "both", RunConfig(), Progress())
+    words = tmp_path / "both" / "vocabulary"
+    for name in "ab":
+        counting.count_pairs(corpus_of(tmp_path / f"{name}.txt"), WINDOW, words, tmp_path / name / "pairs", context())
+    parts = [tmp_path / name / "pairs" for name in "ab"]
+    merged = merging.merge_pairs(parts, words, tmp_path / "both" / "pairs", RunConfig(), Progress())
+    whole = corpus_of(tmp_path / "a.txt", tmp_path / "b.txt")
+    assert counting.count_pairs(whole, WINDOW, words, tmp_path / "pairs", context()) == merged
+
+
 def test_what_cannot_be_merged(days: Path, tmp_path: Path) -> None:
     words = [days / str(day) / "word_counts" for day in range(3)]
 
@@ -132,7 +148,7 @@ def test_a_damaged_or_foreign_part_is_refused(days: Path, tmp_path: Path, monkey
     with pytest.raises(InputError, match="changed or damaged"):
         merging.merge_words([good, bad], KEEP, tmp_path / "words", RunConfig(), Progress())
     path.write_bytes(whole)
-    monkeypatch.setattr(merging, "total_memory", lambda: 100)
+    monkeypatch.setattr(merging, "memory_budget", lambda resources: 100)
     with pytest.raises(ResourceError, match="Merge fewer parts"):
         merging.merge_words([good, bad], KEEP, tmp_path / "words", RunConfig(), Progress())
     pq.write_table(pa.table({"word": ["a"], "count": [1.5]}), path)

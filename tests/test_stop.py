@@ -5,10 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from simglove_spark import session
 
 pytestmark = pytest.mark.spark
 
@@ -34,3 +38,15 @@ def test_a_signal_stops_counting(tmp_path: Path, number: signal.Signals) -> None
     assert rest.strip().splitlines()[-1].startswith("simglove: stopped")
     assert json.loads((output / "run.json").read_text())["status"] == "interrupted"
     assert not [path for path in output.iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_only_a_session_of_our_own_is_silenced(monkeypatch: pytest.MonkeyPatch, ours: bool) -> None:
+    made = threading.Event()
+    if ours:
+        made.set()
+    monkeypatch.setattr(session, "_ours", made)
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    levels: list[str] = []
+    session._hush(SimpleNamespace(setLogLevel=levels.append))
+    assert levels == (["OFF"] if ours else [])

@@ -120,6 +120,12 @@ def test_words_that_are_not_utf8_are_counted_where_they_start(tmp_path: Path) ->
         assert found == {word.encode(): 50 for word in ("good", "b\ufffdd", "\ufffd", "café")}
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"\xef\xbb\xbfa bb\na")
+    assert words_in(cut(path, []))[0] == words_in(cut(path, [4]))[0] == {b"a": 2, b"bb": 1}
+
+
 def listed(*sizes: int) -> list[dict[str, Any]]:
     return [{"path": f"/{number}", "bytes": size} for number, size in enumerate(sizes)]
 
@@ -160,7 +166,9 @@ def test_tasks_are_found_by_their_number(tmp_path: Path) -> None:
 def test_a_file_that_shrank_or_went_is_an_error_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(b"a bb ccc")
-    with pytest.raises(InputError, match=r"stay as it is.*8 bytes of 20"):
+    with pytest.raises(InputError, match=r"stay as it is.*8 bytes instead of 20"):
         list(pieces_of(Range(str(path), 4, 20, 20), Cleaning()))
+    with pytest.raises(InputError, match=r"stay as it is.*8 bytes instead of 6"):
+        list(pieces_of(Range(str(path), 0, 6, 6), Cleaning()))
     with pytest.raises(InputError, match="No such file"):
         list(pieces_of(Range(str(tmp_path / "none"), 0, 4, 4), Cleaning()))
