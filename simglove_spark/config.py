@@ -85,6 +85,11 @@ class PairsConfig:
         ok = self.num_shards is None or 1 <= self.num_shards <= 2**20
         require(ok, "num-shards", "lie between 1 and 1,048,576", self.num_shards, "Leave it out.")
 
+    @property
+    def keep_places(self) -> bool:
+        """Whether unknown words take a place in the window."""
+        return self.unknown_words == "keep-place"
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)

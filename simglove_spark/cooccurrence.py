@@ -5,7 +5,7 @@ merges the runs of a shard and writes its file.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,13 @@ from simglove_spark.config import PairsConfig
 from simglove_spark.kernels import runs
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
+from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
 from simglove_spark.text_rows import Piece, spans
 from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    from simglove_spark.sources import Source
 
 CELLS_PER_GROUP = 1 << 20
 WORDS_PER_SHARD = 1 << 21
@@ -36,7 +35,7 @@ def shards_for(config: PairsConfig, total_words: int) -> int:
 
 
 def count_pairs(
-    sources: "list[Source]",
+    sources: list[Source],
     vocabulary: tuple[str, str],
     config: PairsConfig,
     num_shards: int,
@@ -66,12 +65,9 @@ def count_pairs(
         weights=weights,
         num_shards=num_shards,
         memory=memory,
-        keep_places=config.unknown_words == "keep-place",
+        keep_places=config.keep_places,
     )
-    parts = [
-        source.frame.mapInArrow(partial(count, pieces=source.pieces), "shard int, run binary") for source in sources
-    ]
-    return reduce(lambda first, second: first.union(second), parts)
+    return map_sources(sources, count, "shard int, run binary")
 
 
 def _count_partition(

@@ -71,6 +71,11 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     return entries
 
 
+def total_bytes(inputs: list[dict[str, Any]]) -> int:
+    """Bytes of all files whose size is known."""
+    return sum(entry["bytes"] or 0 for entry in inputs)
+
+
 def is_table(text: str) -> bool:
     """Whether an input is the name of a Spark table."""
     return text.startswith(TABLE)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simglove_spark import cooccurrence, forecast, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig, content_config
-from simglove_spark.corpus import list_inputs
+from simglove_spark.corpus import list_inputs, total_bytes
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
@@ -70,26 +70,12 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     if not words_are_counted(corpus, inputs, output, overwrite):
         with building(folder, overwrite) as staging:
             _count_words(corpus, inputs, staging, context).save(staging)
-    if not vocabulary_is_chosen(corpus, config, inputs, output, overwrite):
-        counts = Manifest.load(folder, "word_counts")
-        with building(output / "vocabulary", overwrite) as staging:
-            words = vocabulary.choose_vocabulary(folder, config)
-            vocabulary.write_vocabulary(words, staging, content_config(corpus, config), counts)
-    return Manifest.load(output / "vocabulary", "vocabulary")
+    return vocabulary.choose_into(output, config, content_config(corpus, config), overwrite)
 
 
 def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
     """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
     return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, [], overwrite)
-
-
-def vocabulary_is_chosen(
-    corpus: CorpusConfig, config: VocabularyConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool
-) -> bool:
-    """Whether output/vocabulary is there already, chosen from the complete output/word_counts."""
-    parents = [Manifest.load(output / "word_counts", "word_counts").as_parent()]
-    options = content_config(corpus, config)
-    return is_complete(output / "vocabulary", "vocabulary", options, inputs, parents, overwrite)
 
 
 def pairs_are_counted(
@@ -105,7 +91,7 @@ def pairs_are_counted(
 
 
 def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
-    size = _bytes(inputs)
+    size = total_bytes(inputs)
     expected = forecast.forecast_words(size, len(inputs), *_slots_and_memory(context))
     context.progress.note(expected.sentence)
     forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
@@ -119,7 +105,8 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
     _check_bytes(corpus, counters, context.progress)
     if total_words == 0:
         raise InputError(
-            f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}). Check --input, --column and --where."
+            f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}). "
+            "Check --input, --column and --where."
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
@@ -145,7 +132,7 @@ def count_pairs(
     Raises
     ------
     ConfigError
-        When ``lowercase`` is not what the vocabulary was counted with, or something else is at ``output``.
+        When the text is read in another way than for the vocabulary, or something else is at ``output``.
     InputError
         When the vocabulary is of another corpus, or the corpus is missing, empty or broken.
     ResourceError
@@ -191,15 +178,11 @@ def _tell_forecast(
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
     slots, memory = _slots_and_memory(context)
-    share = _bytes(inputs) / max(1, _bytes(words[1].inputs))
+    share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
     total_words = round(words[1].details["total_words"] * (share or 1.0))
     expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory)
     context.progress.note(expected.sentence)
     forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
-
-
-def _bytes(inputs: list[dict[str, Any]]) -> int:
-    return sum(entry["bytes"] or 0 for entry in inputs)
 
 
 def _slots_and_memory(context: Context) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def forecast_counting(
 def _growth(rows: pa.Array, table: WordTable, config: PairsConfig) -> list[tuple[int, int]]:
     """Words kept and directed cells met so far, after each block of the sample."""
     weights = distance_weights(config.window_size, config.distance_weighting)
-    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY, config.unknown_words == "keep-place")
+    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY, config.keep_places)
     growth = []
     for block in spans(rows):
         for _ in counter.add(block):

@@ -27,6 +27,7 @@ from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, WORD_COUNTS, check
 from simglove_spark.shards import shard_number
 from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
+from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.trainer import memory_budget
 
 BYTES_PER_WORD = 100  # of a word with its count, held and sorted
@@ -81,12 +82,7 @@ def merge_words(
                     report.append(write_file(staging, f"words-{shard:05d}", WORD_COUNTS, groups))
                 task.advance(words.num_rows)
             _finish("word_counts", WORD_COUNTS, opened, staging, report, {"inputs": inputs})
-    counts = Manifest.load(folder, "word_counts")
-    chosen = {**options, **asdict(config)}
-    if not is_complete(output / "vocabulary", "vocabulary", chosen, inputs, [counts.as_parent()], resources.overwrite):
-        with building(output / "vocabulary", resources.overwrite) as staging:
-            vocabulary.write_vocabulary(vocabulary.choose_vocabulary(folder, config), staging, chosen, counts)
-    return Manifest.load(output / "vocabulary", "vocabulary")
+    return vocabulary.choose_into(output, config, {**options, **asdict(config)}, resources.overwrite)
 
 
 def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConfig, progress: Progress) -> Manifest:
@@ -111,16 +107,19 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
     options, parents = opened[0][1].config, [whole.as_parent()]
     if is_complete(output, "pairs", options, inputs, parents, resources.overwrite):
         return Manifest.load(output, "pairs")
+    shards: dict[int, list[tuple[Path, FileEntry]]] = {}
+    for folder, manifest in opened:
+        for entry in manifest.files:
+            shards.setdefault(shard_number(entry), []).append((folder, entry))
+    if not shards:
+        raise InputError(f"parts must hold pairs; got none in {len(opened)} tables ({parts[0]}). Give more text.")
     cells = sum(manifest.rows for _, manifest in opened)
     with building(output, resources.overwrite) as staging, progress.task("merge pairs", cells, "cells") as task:
         report = []
-        for shard in sorted({shard_number(entry) for _, manifest in opened for entry in manifest.files}):
-            own = [(folder, e) for folder, manifest in opened for e in manifest.files if shard_number(e) == shard]
+        for shard, own in sorted(shards.items()):
             strings = [run for folder, entry in own for run in _runs(folder, entry, whole.rows)]
             report.append(write_file(staging, f"shard-{shard:05d}", PAIRS, merged_tables(strings, whole.rows)))
             task.advance(sum(entry.rows for _, entry in own))
-        if cells == 0:
-            raise InputError(f"parts must hold pairs; got none in {len(opened)} tables ({parts[0]}). Give more text.")
         _finish("pairs", PAIRS, opened, staging, report, {"inputs": inputs, "parents": parents})
     return Manifest.load(output, "pairs")
 
@@ -170,11 +169,8 @@ def _words_by_shard(opened: list[Part], shards: int) -> Iterator[pa.Table]:
 
 
 def _shards_of(words: pa.StringArray, shards: int) -> np.ndarray:
-    wide = pa.concat_arrays([words]).cast(pa.large_string())
-    _, offsets, data = wide.buffers()
     numbers = np.empty(len(words), np.int32)
-    first = np.frombuffer(offsets, np.int64)[wide.offset : wide.offset + len(words) + 1]
-    tokens.shard_of_entries(np.frombuffer(data, np.uint8), first, numbers, shards)
+    tokens.shard_of_entries(bytes_of(words), offsets_of(words), numbers, shards)
     return numbers
 
 

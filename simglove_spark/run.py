@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simglove_spark import counting, training
+from simglove_spark import counting, training, vocabulary
 from simglove_spark.config import (
     CorpusConfig,
     PairsConfig,
@@ -17,6 +17,7 @@ from simglove_spark.config import (
     SparkConfig,
     TrainConfig,
     VocabularyConfig,
+    content_config,
 )
 from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, ResourceError, StoppedError, explain
@@ -124,7 +125,7 @@ def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]]) -> bool:
     overwrite = road.resources.overwrite
     if not counting.words_are_counted(road.corpus, inputs, folder, overwrite):
         return False
-    if not counting.vocabulary_is_chosen(road.corpus, road.vocabulary, inputs, folder, overwrite):
+    if not vocabulary.is_chosen(folder, content_config(road.corpus, road.vocabulary), overwrite):
         return False
     words, pairs = folder / "vocabulary", folder / "pairs"
     manifest = Manifest.load(words, "vocabulary")

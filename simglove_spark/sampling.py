@@ -87,10 +87,7 @@ def _json_rows(path: str) -> Iterator[dict[str, Any]]:
 def _readable(path: str) -> Iterator[None]:
     try:
         yield
-    except ValueError as error:  # pyarrow's own errors are such too
-        what = "JSON, an object a line" if kind_by_name(path) == "JSON" else "readable to the end"
+    except (ValueError, OSError, pa.ArrowException) as error:
+        is_json = isinstance(error, ValueError) and kind_by_name(path) == "JSON"
+        what = "JSON, an object a line" if is_json else "readable to the end"
         raise InputError(f"input must be {what}; got {error} ({path}). Replace the broken file.") from error
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"input must be readable to the end; got {error} ({path}). Replace the broken file."
-        ) from error

@@ -118,7 +118,7 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
             builder = builder.config(key, value)
         return builder.getOrCreate()
     except Exception as error:
-        raise ResourceError(f"Spark must start; got {_first_line(error)}. Check JAVA_HOME (17 or newer).") from error
+        raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
 
 
 def local_slots(config: SparkConfig) -> int | None:
@@ -259,10 +259,11 @@ def translated(error: Exception) -> SimgloveError:
     if any(
         name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
     ):
-        return InputError(f"input must be readable to the end; got {_first_line(error)}. Replace the broken file.")
-    return SimgloveError(f"Spark job must succeed; got {_first_line(error)}. SIMGLOVE_TRACEBACK=1 shows where.")
+        return InputError(f"input must be readable to the end; got {first_line(error)}. Replace the broken file.")
+    return SimgloveError(f"Spark job must succeed; got {first_line(error)}. SIMGLOVE_TRACEBACK=1 shows where.")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error that says something, or its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:400] if lines else type(error).__name__

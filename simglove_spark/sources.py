@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from simglove_spark.config import CorpusConfig
 from simglove_spark.corpus import COMPRESSED, TABLE, is_table, kind_by_name
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.sampling import first_value
+from simglove_spark.session import first_line
 from simglove_spark.text_ranges import pieces as pieces_of_ranges
 from simglove_spark.text_ranges import plan
 from simglove_spark.text_rows import Cleaning, Piece, pieces
@@ -60,6 +61,12 @@ def read_corpus(
     return sources + [source_of(_read(spark, kind, entries, config), cleaning) for kind, entries in kinds.items()]
 
 
+def map_sources(sources: list[Source], work: Callable[..., Iterator[pa.RecordBatch]], ddl: str) -> "DataFrame":
+    """What ``work`` makes of each source's batches, given the source's ``pieces``, as one DataFrame."""
+    parts = [source.frame.mapInArrow(partial(work, pieces=source.pieces), ddl) for source in sources]
+    return reduce(lambda first, second: first.union(second), parts)
+
+
 def cleaning_of(config: CorpusConfig) -> Cleaning:
     """What is done to the text."""
     return Cleaning(config.lowercase, config.normalize == "nfkc")
@@ -100,9 +107,8 @@ def _table(spark: "SparkSession", name: str) -> "DataFrame":
         frame = spark.table(name)
         frame.schema  # noqa: B018 - only now does Spark Connect look for it
     except PySparkException as error:
-        told = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{TABLE}NAME must be a table that Spark knows; got {told} ({name}). Check the name."
+            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). Check the name."
         ) from error
     return frame
 
@@ -127,8 +133,9 @@ def _chosen(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame"
         try:
             frame = frame.where(config.where)
         except PySparkException as error:
-            told = str(error).strip().splitlines()[0]
-            raise ConfigError(f"--where must be an SQL condition; got {told} ({config.where}). Mend it.") from error
+            raise ConfigError(
+                f"--where must be an SQL condition; got {first_line(error)} ({config.where}). Mend it."
+            ) from error
     chosen = f.col(_quoted(column))
     return frame.select((chosen if isinstance(kind, ArrayType) else chosen.cast("binary")).alias("text"))
 

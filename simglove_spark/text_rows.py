@@ -84,7 +84,7 @@ def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, in
         words, bad = clean(
             column.flatten().fill_null(b"" if pa.types.is_binary(column.type.value_type) else ""), cleaning
         )
-        offsets = _offsets(column)
+        offsets = offsets_of(column)
         words = pc.utf8_trim_whitespace(words) if cleaning.nfkc else words  # a wide blank is an empty word
         return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), words), bad
     column, bad = _decode(column.cast(pa.large_binary()))
@@ -115,12 +115,12 @@ def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
     With ``is_open`` the last row's end is left out, since it goes on.
     """
     starts, ends = np.empty(SPANS_PER_BLOCK, np.int64), np.empty(SPANS_PER_BLOCK, np.int64)
-    rows = _offsets(column)
+    rows = offsets_of(column)
     if pa.types.is_large_list(column.type):
         words = column.values
-        data, source, split = _data(words), _offsets(words), tokens.list_rows
+        data, source, split = bytes_of(words), offsets_of(words), tokens.list_rows
     else:
-        data = source = _data(column)
+        data = source = bytes_of(column)
         split = tokens.split_rows
     row, position = 0, rows[0]
     while row < rows.size - 1:
@@ -128,7 +128,7 @@ def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
         yield Spans(data, starts, ends, size - (is_open and row == rows.size - 1))
 
 
-def _offsets(column: pa.Array) -> np.ndarray:
+def offsets_of(column: pa.Array) -> np.ndarray:
     """Offsets of a string, binary or list array as int64[len + 1]."""
     wide = pa.types.is_large_list(column.type) or pa.types.is_large_binary(column.type)
     wide = wide or pa.types.is_large_string(column.type)
@@ -139,6 +139,7 @@ def _offsets(column: pa.Array) -> np.ndarray:
     return every[column.offset : column.offset + len(column) + 1].astype(np.int64)
 
 
-def _data(column: pa.Array) -> np.ndarray:
+def bytes_of(column: pa.Array) -> np.ndarray:
+    """Bytes that a string or binary array's offsets point into (uint8)."""
     buffer = column.buffers()[2]
     return np.frombuffer(buffer, np.uint8) if buffer is not None else np.empty(0, np.uint8)

@@ -1,7 +1,7 @@
 """Counting words (Spark) and choosing the vocabulary (driver)."""
 
 from collections.abc import Callable, Iterator
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simglove_spark.config import VocabularyConfig
+from simglove_spark.corpus import total_bytes
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.output import building, is_complete
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
+from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import (
     COUNTER_SHARD,
     REPORT_DDL,
@@ -30,18 +33,16 @@ from simglove_spark.word_counter import WordCounter
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from simglove_spark.sources import Source
-
 ROWS_PER_GROUP = 1 << 20
 BYTES_PER_SHARD = 64 << 20
 
 
 def shards_for(inputs: list[dict[str, Any]]) -> int:
     """Number of files of a word_counts table: by the bytes of its inputs."""
-    return max(2, sum(entry["bytes"] or 0 for entry in inputs) // BYTES_PER_SHARD)
+    return max(2, total_bytes(inputs) // BYTES_PER_SHARD)
 
 
-def count_words(sources: "list[Source]", num_shards: int, memory: int) -> "DataFrame":
+def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFrame":
     """Occurrences of every word: columns shard int, word binary, count long, each word once.
 
     Parameters
@@ -60,9 +61,7 @@ def count_words(sources: "list[Source]", num_shards: int, memory: int) -> "DataF
     from pyspark.sql import functions as f
 
     count = partial(_count_partition, num_shards=num_shards, memory=memory)
-    ddl = "shard int, word binary, count long"
-    parts = [source.frame.mapInArrow(partial(count, pieces=source.pieces), ddl) for source in sources]
-    counted = reduce(lambda first, second: first.union(second), parts)
+    counted = map_sources(sources, count, "shard int, word binary, count long")
     return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
 
 
@@ -136,6 +135,21 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
         )
     ids = pa.array(np.arange(words.num_rows, dtype=np.int32))
     return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
+
+
+def is_chosen(output: Path, options: dict[str, Any], overwrite: bool) -> bool:
+    """Whether output/vocabulary is there already, chosen with these options from the complete output/word_counts."""
+    counts = Manifest.load(output / "word_counts", "word_counts")
+    return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, [counts.as_parent()], overwrite)
+
+
+def choose_into(output: Path, config: VocabularyConfig, options: dict[str, Any], overwrite: bool) -> Manifest:
+    """Choose output/vocabulary from the complete output/word_counts, unless it is there; ``options`` go into its manifest."""
+    folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
+    if not is_chosen(output, options, overwrite):
+        with building(output / "vocabulary", overwrite) as staging:
+            write_vocabulary(choose_vocabulary(folder, config), staging, options, counts)
+    return Manifest.load(output / "vocabulary", "vocabulary")
 
 
 def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest) -> Manifest:
