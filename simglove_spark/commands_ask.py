@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simglove_spark.config import Whole
 from simglove_spark.errors import ConfigError
 from simglove_spark.evaluate import AnalogyResult, SimilarityResult, analogies, similarity
 from simglove_spark.export import FORMATS
+from simglove_spark.option_checks import Whole
 from simglove_spark.output import local_path
 from simglove_spark.unknown import with_unknown
 from simglove_spark.vectors import Vectors

@@ -1,8 +1,7 @@
-"""Commands that walk the road: demo, run, and its stages one by one."""
+"""Commands that walk the road: all of it, or training alone."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -16,11 +15,10 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.java import java_home
+from simglove_spark.option_checks import Output
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress, new_run_id
-from simglove_spark.saved_config import save_config
-
-Output = Annotated[str, Parameter(help="Folder to write into.")]
+from simglove_spark.saved_config import beside, resolved, save_config
 
 
 def run(
@@ -50,86 +48,6 @@ def run(
     print(f"Vectors are in {folder / 'vectors'}. Try: simglove similar WORD --vectors {folder / 'vectors'}")
 
 
-def count_words(
-    corpus: CorpusConfig,
-    *,
-    output: Output,
-    vocabulary: VocabularyConfig = VocabularyConfig(),
-    resources: RunConfig = RunConfig(),
-    spark: SparkConfig = SparkConfig(),
-    file: FileConfig = FileConfig(),
-) -> None:
-    """Count words; writes the tables word_counts and vocabulary into the output folder."""
-    del file
-    from simglove_spark import counting
-
-    folder = local_path(output)
-    context = counting.Context(make_progress(), resources, spark, "count-words")
-    manifest = counting.count_words(corpus, vocabulary, folder, context)
-    save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
-    print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
-
-
-def count_pairs(
-    corpus: CorpusConfig,
-    *,
-    vocabulary: Annotated[str, Parameter(help="Folder of a vocabulary table.")],
-    output: Output,
-    pairs: PairsConfig = PairsConfig(),
-    resources: RunConfig = RunConfig(),
-    spark: SparkConfig = SparkConfig(),
-    file: FileConfig = FileConfig(),
-) -> None:
-    """Count windowed pairs of vocabulary words; writes one pair table."""
-    del file
-    from simglove_spark import counting
-
-    folder = local_path(output)
-    context = counting.Context(make_progress(), resources, spark, "count-pairs")
-    manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
-    save_config(_beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
-    print(f"{manifest.rows:,} cells are in {folder}.")
-
-
-def merge_words(
-    *,
-    parts: Annotated[
-        tuple[str, ...], Parameter(help="Folders of word_counts tables.", consume_multiple=True, negative="")
-    ],
-    output: Output,
-    vocabulary: VocabularyConfig = VocabularyConfig(),
-    resources: RunConfig = RunConfig(),
-    file: FileConfig = FileConfig(),
-) -> None:
-    """Make word counts of several inputs one table, as if counted at once, and choose its vocabulary. Needs no Spark."""
-    del file
-    from simglove_spark import merging
-
-    folder = local_path(output)
-    manifest = merging.merge_words([local_path(part) for part in parts], vocabulary, folder, resources, make_progress())
-    save_config(folder / "merge-words.yaml", resolved(vocabulary, resources), parts=list(parts), output=output)
-    print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
-
-
-def merge_pairs(
-    *,
-    parts: Annotated[tuple[str, ...], Parameter(help="Folders of pair tables.", consume_multiple=True, negative="")],
-    vocabulary: Annotated[str, Parameter(help="Folder of the vocabulary they were counted under.")],
-    output: Output,
-    resources: RunConfig = RunConfig(),
-    file: FileConfig = FileConfig(),
-) -> None:
-    """Make pair tables of several inputs, counted under one vocabulary, one table, as if counted at once. Needs no Spark."""
-    del file
-    from simglove_spark import merging
-
-    folder, words = local_path(output), local_path(vocabulary)
-    manifest = merging.merge_pairs([local_path(part) for part in parts], words, folder, resources, make_progress())
-    options = resolved(resources)
-    save_config(_beside(folder), options, parts=list(parts), vocabulary=vocabulary, output=output)
-    print(f"{manifest.rows:,} cells are in {folder}.")
-
-
 def train(
     *,
     vocabulary: Annotated[str, Parameter(help="Folder of a vocabulary table.")],
@@ -145,7 +63,7 @@ def train(
 
     folder = local_path(output)
     train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, make_progress())
-    save_config(_beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
+    save_config(beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
     print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
 
 
@@ -160,22 +78,8 @@ def print_jobs() -> None:
     print(here / "jobs" if (here / "jobs").is_dir() else here.parent / "jobs")
 
 
-def resolved(*configs: Any) -> dict[str, Any]:
-    """Resolved options by their names on the command line."""
-    return {key: value for config in configs for key, value in asdict(config).items()}
-
-
-def _beside(folder: Path) -> Path:
-    """Where a table's resolved configuration is saved: beside its folder."""
-    return folder.parent / f"{folder.name}.yaml"
-
-
 COMMANDS = {
     "run": run,
-    "count-words": count_words,
-    "count-pairs": count_pairs,
-    "merge-words": merge_words,
-    "merge-pairs": merge_pairs,
     "train": train,
     "java-home": print_java_home,
     "jobs": print_jobs,

@@ -19,6 +19,7 @@ def whole(_kind: type, tokens: Any) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole)]
+Output = Annotated[str, Parameter(help="Folder to write into.")]
 
 
 def require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:

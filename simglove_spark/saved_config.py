@@ -1,12 +1,23 @@
 """The resolved configuration beside an output: a YAML file that --config reads again."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 SAVED_HEAD = "# resolved options, saved by simglove; can be given back with --config\n"
+
+
+def resolved(*configs: Any) -> dict[str, Any]:
+    """Resolved options by their names on the command line."""
+    return {key: value for config in configs for key, value in asdict(config).items()}
+
+
+def beside(folder: Path) -> Path:
+    """Where a table's resolved configuration is saved: beside its folder."""
+    return folder.parent / f"{folder.name}.yaml"
 
 
 def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:

@@ -22,11 +22,12 @@ from pyarrow import orc
 
 from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, VocabularyConfig
+from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, VOCABULARY, WORD_COUNTS
-from simglove_spark.sources import source_of
+from simglove_spark.sources import read_corpus, source_of
 from simglove_spark.table_files import REPORT_DDL
 from simglove_spark.text_rows import Cleaning
 
@@ -261,7 +262,7 @@ def test_many_tasks_and_little_memory_give_the_same_bytes(
     monkeypatch.setattr(text_ranges, "MOST_BYTES", 2000)
     monkeypatch.setattr(text_ranges, "LEAST_BYTES", 1000)
     corpus = corpus_of(built.parent / "corpus.txt")
-    (source,) = counting.read_corpus(spark, counting.list_inputs(corpus), corpus, 2)
+    (source,) = read_corpus(spark, list_inputs(corpus), corpus, 2)
     assert source.frame.rdd.getNumPartitions() > 5
     output = run_stages(corpus, tmp_path / "run", worker_memory="1k")
     for table in ("word_counts", "vocabulary", "pairs"):
@@ -451,7 +452,7 @@ def done(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
     def refuse(*_: Any) -> None:
         raise AssertionError("Spark was started")
 
-    monkeypatch.setattr(counting, "start_session", refuse)
+    monkeypatch.setattr(counting.context, "start_session", refuse)
     return corpus_of(built.parent / "corpus.txt"), built
 
 

@@ -1,0 +1,99 @@
+"""Commands that count: words and pairs of a corpus, and tables of parts made one."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from simglove_spark.config import CorpusConfig, FileConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig
+from simglove_spark.option_checks import Output
+from simglove_spark.output import local_path
+from simglove_spark.progress import make_progress
+from simglove_spark.saved_config import beside, resolved, save_config
+
+
+def count_words(
+    corpus: CorpusConfig,
+    *,
+    output: Output,
+    vocabulary: VocabularyConfig = VocabularyConfig(),
+    resources: RunConfig = RunConfig(),
+    spark: SparkConfig = SparkConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Count words; writes the tables word_counts and vocabulary into the output folder."""
+    del file
+    from simglove_spark import counting
+
+    folder = local_path(output)
+    context = counting.Context(make_progress(), resources, spark, "count-words")
+    manifest = counting.count_words(corpus, vocabulary, folder, context)
+    save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
+    print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
+
+
+def count_pairs(
+    corpus: CorpusConfig,
+    *,
+    vocabulary: Annotated[str, Parameter(help="Folder of a vocabulary table.")],
+    output: Output,
+    pairs: PairsConfig = PairsConfig(),
+    resources: RunConfig = RunConfig(),
+    spark: SparkConfig = SparkConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Count windowed pairs of vocabulary words; writes one pair table."""
+    del file
+    from simglove_spark import counting
+
+    folder = local_path(output)
+    context = counting.Context(make_progress(), resources, spark, "count-pairs")
+    manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
+    save_config(beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
+    print(f"{manifest.rows:,} cells are in {folder}.")
+
+
+def merge_words(
+    *,
+    parts: Annotated[
+        tuple[str, ...], Parameter(help="Folders of word_counts tables.", consume_multiple=True, negative="")
+    ],
+    output: Output,
+    vocabulary: VocabularyConfig = VocabularyConfig(),
+    resources: RunConfig = RunConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Make word counts of several inputs one table, as if counted at once, and choose its vocabulary. Needs no Spark."""
+    del file
+    from simglove_spark import merging
+
+    folder = local_path(output)
+    manifest = merging.merge_words([local_path(part) for part in parts], vocabulary, folder, resources, make_progress())
+    save_config(folder / "merge-words.yaml", resolved(vocabulary, resources), parts=list(parts), output=output)
+    print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
+
+
+def merge_pairs(
+    *,
+    parts: Annotated[tuple[str, ...], Parameter(help="Folders of pair tables.", consume_multiple=True, negative="")],
+    vocabulary: Annotated[str, Parameter(help="Folder of the vocabulary they were counted under.")],
+    output: Output,
+    resources: RunConfig = RunConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Make pair tables of several inputs, counted under one vocabulary, one table, as if counted at once. Needs no Spark."""
+    del file
+    from simglove_spark import merging
+
+    folder, words = local_path(output), local_path(vocabulary)
+    manifest = merging.merge_pairs([local_path(part) for part in parts], words, folder, resources, make_progress())
+    options = resolved(resources)
+    save_config(beside(folder), options, parts=list(parts), vocabulary=vocabulary, output=output)
+    print(f"{manifest.rows:,} cells are in {folder}.")
+
+
+COMMANDS = {
+    "count-words": count_words,
+    "count-pairs": count_pairs,
+    "merge-words": merge_words,
+    "merge-pairs": merge_pairs,
+}

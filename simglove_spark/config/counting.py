@@ -1,0 +1,79 @@
+"""Which text is read, which words are kept, how pairs are counted."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from simglove_spark.option_checks import Whole, require, whole
+
+DistanceWeighting = Literal["flat", "harmonic"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CorpusConfig:
+    """What is read."""
+
+    input: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="")]
+    """Corpus: files, folders or globs of text (plain, .gz, .bz2, .zst); by --column of Parquet, ORC, JSON lines, or table:NAME."""
+
+    column: Annotated[str | None, Parameter(show_default=False)] = None
+    """Column that holds text or a list of words. Without it the input is text, one window's end per line."""
+
+    where: Annotated[str | None, Parameter(show_default=False)] = None
+    """With --column: an SQL condition; only rows that meet it are read, such as "lang = 'en' AND length(text) > 20"."""
+
+    normalize: Literal["none", "nfkc"] = "none"
+    """Bring text into Unicode's form NFKC before it is split: full-width letters, ligatures and wide blanks become plain."""
+
+    lowercase: Annotated[bool, Parameter(negative="")] = False
+    """Put words into lower case (Unicode, one character to one)."""
+
+    on_bad_bytes: Literal["error", "replace"] = "error"
+    """What to do with words that are not UTF-8: stop with their number, or put U+FFFD in place of the bad bytes."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class VocabularyConfig:
+    """Which words are kept."""
+
+    min_count: Whole = 5
+    """Keep words that occur at least this often."""
+
+    max_vocab: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
+    """Keep at most this many words, the most frequent ones."""
+
+    def __post_init__(self) -> None:
+        require(self.min_count >= 1, "min-count", "be at least 1", self.min_count, "Use 1 to keep every word.")
+        ok = self.max_vocab is None or 2 <= self.max_vocab < 2**31 - 1
+        require(ok, "max-vocab", "lie between 2 and 2,147,483,646", self.max_vocab, "Leave it out to keep all words.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class PairsConfig:
+    """How pairs of words are counted."""
+
+    window_size: Whole = 10
+    """Distance to each side, in words."""
+
+    distance_weighting: DistanceWeighting = "harmonic"
+    """What a pair at distance d counts: 1 (flat) or 1/d (harmonic)."""
+
+    unknown_words: Literal["drop", "keep-place"] = "drop"
+    """Words outside the vocabulary are dropped before windows are formed, or keep their place in them."""
+
+    num_shards: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
+    """Number of shards of the pair table. By default one for every two million words of the corpus, at least four."""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.window_size <= 1000, "window-size", "lie between 1 and 1000", self.window_size, "Use 10.")
+        ok = self.num_shards is None or 1 <= self.num_shards <= 2**20
+        require(ok, "num-shards", "lie between 1 and 1,048,576", self.num_shards, "Leave it out.")
+
+    @property
+    def keep_places(self) -> bool:
+        """Whether unknown words take a place in the window."""
+        return self.unknown_words == "keep-place"

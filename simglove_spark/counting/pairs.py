@@ -1,0 +1,138 @@
+"""The stage corpus, vocabulary -> pairs."""
+
+from pathlib import Path
+from typing import Any
+
+from simglove_spark import cooccurrence, forecast
+from simglove_spark.config import CorpusConfig, PairsConfig, content_config
+from simglove_spark.corpus import list_inputs, total_bytes
+from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.output import building, is_complete
+from simglove_spark.pair_counter import unit_of
+from simglove_spark.sampling import sample_corpus
+from simglove_spark.schemas import PAIRS
+from simglove_spark.session import local_slots, watched
+from simglove_spark.sources import cleaning_of, read_corpus
+from simglove_spark.table_files import commit
+from simglove_spark.word_table import shared_word_table
+
+
+def count_pairs(
+    corpus: CorpusConfig, config: PairsConfig, vocabulary_folder: Path, output: Path, context: Context
+) -> Manifest:
+    """Count the pairs of a corpus under a vocabulary into the table ``output``.
+
+    Raises
+    ------
+    ConfigError
+        When the text is read in another way than for the vocabulary, or something else is at ``output``.
+    InputError
+        When the vocabulary is of another corpus, or the corpus is missing, empty or broken.
+    ResourceError
+        When memory or disk cannot suffice.
+    """
+    inputs = list_inputs(corpus)
+    words = Manifest.load(vocabulary_folder, "vocabulary")
+    for name in ("lowercase", "normalize", "column", "where"):
+        if words.config.get(name) != getattr(corpus, name):
+            raise ConfigError(
+                f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
+                "Give the same option to both stages."
+            )
+    known = {entry["path"]: entry for entry in words.inputs}
+    if any(known.get(entry["path"]) != entry for entry in inputs):  # fewer are a part, for `merging.merge_pairs`
+        raise InputError(
+            f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
+            f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
+        )
+    if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
+        return Manifest.load(output, "pairs")
+    for entry in words.files:
+        checked_path(vocabulary_folder, entry)
+    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    with building(output, context.run.overwrite) as staging:
+        _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
+    return Manifest.load(output, "pairs")
+
+
+def pairs_are_counted(
+    corpus: CorpusConfig,
+    config: PairsConfig,
+    inputs: list[dict[str, Any]],
+    words: Manifest,
+    output: Path,
+    overwrite: bool,
+) -> bool:
+    """Whether the pair table ``output`` is there already, counted under the vocabulary ``words``."""
+    return is_complete(output, "pairs", content_config(corpus, config), inputs, [words.as_parent()], overwrite)
+
+
+def _names(inputs: list[dict[str, Any]]) -> str:
+    more = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
+    return f"{inputs[0]['path']}{more}" if inputs else "nothing"
+
+
+def _tell_forecast(
+    corpus: CorpusConfig,
+    config: PairsConfig,
+    inputs: list[dict[str, Any]],
+    words: tuple[Path, Manifest],
+    output: Path,
+    context: Context,
+) -> None:
+    table = shared_word_table(str(words[0]), words[1].content_sha256)
+    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
+    slots, memory = slots_and_memory(context)
+    share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
+    total_words = round(words[1].details["total_words"] * (share or 1.0))
+    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory)
+    context.progress.note(expected.sentence)
+    forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
+
+
+def _count_pairs(
+    corpus: CorpusConfig,
+    config: PairsConfig,
+    inputs: list[dict[str, Any]],
+    words: tuple[Path, Manifest],
+    staging: Path,
+    context: Context,
+) -> Manifest:
+    folder, parent = words
+    total_words = parent.details["total_words"]
+    num_shards = cooccurrence.shards_for(config, total_words)
+    with context.progress.task("count pairs", unit="tasks") as task:
+        spark = context.session()
+        with watched(spark, "count pairs", task):
+            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
+            table = (str(folder), parent.content_sha256)
+            counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)
+            report = cooccurrence.write_pairs(counted, str(staging), num_shards, parent.rows).collect()
+    files, total_pairs, counters = commit(staging, report)
+    check_bytes(corpus, counters, context.progress)
+    if total_pairs == 0 and inputs == parent.inputs:  # a part may have none
+        raise InputError(
+            f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
+            "Every row has at most one word: check --column, or raise --window-size."
+        )
+    details = {
+        "window_size": config.window_size,
+        "weighting": config.distance_weighting,
+        "unit": unit_of(config.window_size, config.distance_weighting),
+        "num_shards": num_shards,
+        "total_pairs": total_pairs,
+        "total_words": total_words,
+        "counters": counters,
+    }
+    context.progress.event("pairs counted", cells=sum(f.rows for f in files), bytes=sum(f.bytes for f in files))
+    return new_manifest(
+        "pairs",
+        PAIRS,
+        files,
+        content_config(corpus, config),
+        inputs=inputs,
+        parents=[parent.as_parent()],
+        details=details,
+    )
