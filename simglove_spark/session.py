@@ -165,6 +165,8 @@ def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
         folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         (folder / "log4j2.properties").write_text(_LOG4J)
+        # the blocks are counted in Python: Java's optimising compiler costs more of a start than it gives back
+        settings["spark.driver.defaultJavaOptions"] = "-XX:TieredStopAtLevel=1"
         settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
     options = [f"--conf {shlex.quote(f'{key}={value}')}" for key, value in {**settings, **own}.items()]
     return " ".join([*options, "pyspark-shell"])
