@@ -44,14 +44,19 @@ IDS = {word.encode(): number for number, word in enumerate(COUNTS)}
 Found = tuple[Counter[tuple[int, int]], list[int]]
 
 
-def keep(word: bytes) -> float:
-    """Chance of an occurrence to be kept, one word at a time."""
-    share = COUNTS[word.decode()] / sum(COUNTS.values())
-    return math.sqrt(THRESHOLD / share) + THRESHOLD / share
+def chances_of(counts: dict[bytes, int], threshold: float) -> dict[bytes, float]:
+    """Chance of an occurrence of each word to be kept, one word at a time."""
+    shares = {word: count / sum(counts.values()) for word, count in counts.items()}
+    return {word: math.sqrt(threshold / share) + threshold / share for word, share in shares.items()}
 
 
-def is_kept(word: bytes, place: int) -> bool:
-    return naive.splitmix64(place % 2**64) <= keep(word) * 2**64
+KEEP = chances_of({word.encode(): count for word, count in COUNTS.items()}, THRESHOLD)
+Chances = dict[bytes, float]
+
+
+def if_kept(word: bytes, place: int, keep: Chances) -> bytes:
+    """The word, or b"-" where it is dropped or not known."""
+    return word if naive.splitmix64(place % 2**64) <= keep.get(word, -1) * 2**64 else b"-"
 
 
 def fnv(data: bytes) -> int:
@@ -69,27 +74,26 @@ def cleaned(text: bytes, how: Cleaning) -> bytes:
     return (naive.lower(out) if how.lowercase else out).encode()
 
 
-def left_of_file(text: bytes, path: Path, how: Cleaning) -> Iterator[list[bytes]]:
-    """Words of each line that are kept, and b"-" where one was dropped: by the bytes where they stand in the file."""
+def left_of_file(text: bytes, path: Path, how: Cleaning, keep: Chances) -> Iterator[list[bytes]]:
+    """What is left of each line, by the bytes where words stand in the file."""
     file = hash_of_file(str(path), len(text))
     for line in re.finditer(rb"[^\r\n]*(\r\n|\r|\n|$)", text):
         row = []
         for chunk in NOT_WHITE.finditer(line[0]):
             for word in NOT_WHITE.finditer(cleaned(chunk[0], how)):
-                kept = word[0] in IDS and is_kept(word[0], file + line.start() + chunk.start() + word.start())
-                row.append(word[0] if kept else b"-")
+                row.append(if_kept(word[0], file + line.start() + chunk.start() + word.start(), keep))
         yield row
 
 
-def left_of_row(row: bytes, how: Cleaning) -> list[bytes]:
+def left_of_row(row: bytes, how: Cleaning, keep: Chances) -> list[bytes]:
     row = cleaned(row, how)
     own, words = fnv(row), NOT_WHITE.finditer(row)
-    return [word[0] if word[0] in IDS and is_kept(word[0], own + word.start()) else b"-" for word in words]
+    return [if_kept(word[0], own + word.start(), keep) for word in words]
 
 
-def expected(rows: list[list[bytes]], window: int, keep_places: bool) -> Found:
+def expected(rows: list[list[bytes]], window: int, keep_places: bool, ids: dict[bytes, int] = IDS) -> Found:
     counts = Counter(word for row in rows for word in row)
-    return naive.count_pairs(rows, IDS, window, "harmonic", keep_places), [counts[word] for word in IDS]
+    return naive.count_pairs(rows, ids, window, "harmonic", keep_places), [counts[word] for word in ids]
 
 
 def counted(tasks: list[Iterator[Piece]], window: int, keep_places: bool) -> Found:
@@ -153,7 +157,7 @@ def test_a_file_cut_anywhere_is_thinned_out_alike(
         if together:
             tasks = [chain.from_iterable(tasks)]
         found = counted(tasks, window, keep_places)
-    assert found == expected(list(left_of_file(text, path, how)), window, keep_places)
+    assert found == expected(list(left_of_file(text, path, how, KEEP)), window, keep_places)
 
 
 @settings(max_examples=200, deadline=None)
@@ -170,7 +174,7 @@ def test_rows_in_any_batches_and_tasks_are_thinned_out_alike(
 ) -> None:
     column = pa.array([b"of no part"] * start + rows, pa.binary())[start:]
     batches = [pa.RecordBatch.from_arrays([column[at : at + batch]], ["text"]) for at in range(0, len(rows), batch)]
-    left = [left_of_row(row, how) for row in rows if row is not None]
+    left = [left_of_row(row, how, KEEP) for row in rows if row is not None]
     for tasks in ([batches], [[part] for part in batches]):
         found = counted([pieces(iter(task), how) for task in tasks], window, keep_places)
         assert found == expected(left, window, keep_places)
@@ -185,7 +189,7 @@ def test_lists_of_words_are_thinned_out_by_their_bytes(rows: list[list[str | Non
         starts = np.cumsum([0, *map(len, words)]).tolist()
         own = fnv(b"".join(words))
         known = [(word, own + at) for word, at in zip(words, starts, strict=False) if word]
-        left.append([word if word in IDS and is_kept(word, place) else b"-" for word, place in known])
+        left.append([if_kept(word, place, KEEP) for word, place in known])
     batch = pa.RecordBatch.from_arrays([pa.array(rows, pa.list_(pa.string()))], ["words"])
     assert counted([pieces(iter([batch]), Cleaning())], 3, True) == expected(left, 3, True)
 
@@ -211,9 +215,9 @@ def test_as_many_are_kept_as_the_chance_says() -> None:
     rows = [f"{number} a bb é dd".encode() for number in range(many)]
     _, left = counted([pieces(iter([pa.RecordBatch.from_arrays([pa.array(rows)], ["text"])]), Cleaning())], 1, False)
     for word, found in zip(("a", "bb", "é", "dd"), left, strict=False):
-        chance = min(1.0, keep(word.encode()))
+        chance = min(1.0, KEEP[word.encode()])
         assert abs(found - many * chance) <= 5 * math.sqrt(many * chance * (1 - chance))
-    assert 0 < keep(b"a") < keep(b"bb") < 1 < keep(b"dd")
+    assert 0 < KEEP[b"a"] < KEEP[b"bb"] < 1 < KEEP[b"dd"]
 
 
 def test_the_twins_of_the_kernels_agree() -> None:
