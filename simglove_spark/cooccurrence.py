@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from simglove_spark import effective_counts
 from simglove_spark.config import PairsConfig
+from simglove_spark.effective_counts import EFFECTIVE_SHARD
 from simglove_spark.kernels import runs
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import Source, map_sources
+from simglove_spark.subsampling import Subsampling, places_of
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
-from simglove_spark.text_rows import Piece, spans
+from simglove_spark.text_rows import Piece, Spans, spans
 from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
@@ -56,7 +59,8 @@ def count_pairs(
     Returns
     -------
     DataFrame
-        Rows of shard -1 carry the number of words that were not UTF-8, as int64.
+        Rows of shard -1 carry the number of words that were not UTF-8, as int64; with ``config.subsample`` those of shard -2
+        carry how often each word is left (see `effective_counts`).
     """
     weights = distance_weights(config.window_size, config.distance_weighting)
     count = partial(
@@ -66,6 +70,7 @@ def count_pairs(
         num_shards=num_shards,
         memory=memory,
         keep_places=config.keep_places,
+        threshold=config.subsample,
     )
     return map_sources(sources, count, "shard int, run binary")
 
@@ -78,8 +83,11 @@ def _count_partition(
     num_shards: int,
     memory: int,
     keep_places: bool,
+    threshold: float | None,
 ) -> Iterator[pa.RecordBatch]:
-    counter = PairCounter(shared_word_table(*vocabulary), weights, num_shards, memory, keep_places)
+    table = shared_word_table(*vocabulary)
+    subsampling = None if threshold is None else Subsampling(table.counts, threshold)
+    counter = PairCounter(table, weights, num_shards, memory, keep_places, subsampling)
     bad_words = 0
     for piece in pieces(batches):
         bad_words += piece.bad
@@ -88,13 +96,19 @@ def _count_partition(
     for run in counter.drain():
         yield _run_batch(*run)
     yield _run_batch(COUNTER_SHARD, bad_words.to_bytes(8, "little"))
+    if subsampling is not None:
+        yield _run_batch(EFFECTIVE_SHARD, effective_counts.to_bytes(subsampling.left))
 
 
 def _count_piece(counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
-    for block in spans(piece.column, piece.is_open):
+    for block in _blocks(counter, piece):
         yield from counter.add(block)
     if piece.ahead is not None:
-        yield from counter.reach(block for further in piece.ahead for block in spans(further.column, further.is_open))
+        yield from counter.reach(block for further in piece.ahead for block in _blocks(counter, further))
+
+
+def _blocks(counter: PairCounter, piece: Piece) -> Iterator[Spans]:
+    return spans(piece.column, piece.is_open, None if counter.subsampling is None else places_of(piece))
 
 
 def _run_batch(shard: int, run: bytes) -> pa.RecordBatch:
@@ -109,11 +123,14 @@ def write_pairs(counted: "DataFrame", folder: str, num_shards: int, vocabulary_s
 
 def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_size: int) -> Iterator[pa.RecordBatch]:
     for shard, parts in by_shard(batches):
-        strings = [run.as_py() for part in parts for run in part["run"]]
+        strings = (run.as_py() for part in parts for run in part["run"])
         if shard == COUNTER_SHARD:
             yield report_batch([counter("bad_words", sum(int.from_bytes(value, "little") for value in strings))])
+        elif shard == EFFECTIVE_SHARD:
+            counts = effective_counts.summed(strings, vocabulary_size)
+            yield report_batch(effective_counts.write(Path(folder), counts))
         else:
-            tables = merged_tables(strings, vocabulary_size)
+            tables = merged_tables(list(strings), vocabulary_size)
             yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
 
 

@@ -17,6 +17,7 @@ from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sides import TABLE
+from simglove_spark.subsampling import Subsampling, places_of_rows
 from simglove_spark.text_rows import spans
 from simglove_spark.word_table import WordTable
 
@@ -97,11 +98,12 @@ def forecast_counting(
 
 
 def _growth(rows: pa.Array, table: WordTable, config: PairsConfig) -> list[tuple[int, int]]:
-    """Words kept and directed cells met so far, after each block of the sample."""
+    """Vocabulary words and directed cells met so far, after each block of the sample."""
     weights = distance_weights(config.window_size, config.distance_weighting)
-    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY, config.keep_places)
+    subsampling = None if config.subsample is None else Subsampling(table.counts, config.subsample)
+    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY, config.keep_places, subsampling)
     growth = []
-    for block in spans(rows):
+    for block in spans(rows, places=None if subsampling is None else places_of_rows(rows)):
         for _ in counter.add(block):
             pass
         growth.append((counter.words, counter.directed_cells()))

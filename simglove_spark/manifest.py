@@ -39,7 +39,7 @@ def software_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file without rows)."""
+    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file that lies beside the table)."""
 
     path: str
     rows: int
@@ -80,6 +80,11 @@ class Manifest:
     def rows(self) -> int:
         """Rows of all files."""
         return sum(entry.rows for entry in self.files)
+
+    @property
+    def own_files(self) -> list[FileEntry]:
+        """Files of the table itself, without those beside it."""
+        return [entry for entry in self.files if not entry.path.startswith("_")]
 
     @property
     def bytes(self) -> int:

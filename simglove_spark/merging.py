@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simglove_spark import vocabulary
+from simglove_spark import effective_counts, vocabulary
 from simglove_spark.config import RunConfig, VocabularyConfig
 from simglove_spark.cooccurrence import merged_tables
+from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.kernels import runs, tokens
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
@@ -109,10 +110,11 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
         return Manifest.load(output, "pairs")
     shards: dict[int, list[tuple[Path, FileEntry]]] = {}
     for folder, manifest in opened:
-        for entry in manifest.files:
+        for entry in manifest.own_files:
             shards.setdefault(shard_number(entry), []).append((folder, entry))
     if not shards:
         raise InputError(f"parts must hold pairs; got none in {len(opened)} tables ({parts[0]}). Give more text.")
+    left = _effective_counts(opened, whole.rows)
     cells = sum(manifest.rows for _, manifest in opened)
     with building(output, resources.overwrite) as staging, progress.task("merge pairs", cells, "cells") as task:
         report = []
@@ -120,6 +122,8 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
             strings = [run for folder, entry in own for run in _runs(folder, entry, whole.rows)]
             report.append(write_file(staging, f"shard-{shard:05d}", PAIRS, merged_tables(strings, whole.rows)))
             task.advance(sum(entry.rows for _, entry in own))
+        if left is not None:
+            report.append(effective_counts.write(staging, left)[0])  # the counters of the parts are summed in any case
         _finish("pairs", PAIRS, opened, staging, report, {"inputs": inputs, "parents": parents})
     return Manifest.load(output, "pairs")
 
@@ -137,7 +141,7 @@ def _open(parts: list[Path], table: str) -> list[Part]:
                     f"parts must be counted with the same options; got {key} {manifest.config.get(key)} ({folder}) and "
                     f"{first.config.get(key)} ({parts[0]}). Count one of them again."
                 )
-        for entry in manifest.files:
+        for entry in manifest.own_files:
             check(pq.read_schema(checked_path(folder, entry)), WORD_COUNTS if table == "word_counts" else PAIRS, folder)
     return opened
 
@@ -174,6 +178,13 @@ def _shards_of(words: pa.StringArray, shards: int) -> np.ndarray:
     return numbers
 
 
+def _effective_counts(opened: list[Part], size: int) -> np.ndarray | None:
+    """Sum of what subsampling left in each part, int64[size]; None without subsampling."""
+    parts = [effective_counts.read(folder, manifest, size) for folder, manifest in opened]
+    counts = [part for part in parts if part is not None]  # all or none: they have the same options
+    return np.sum(counts, axis=0) if counts else None
+
+
 def _runs(folder: Path, entry: FileEntry, size: int) -> Iterator[bytes]:
     """A shard as runs; each row group holds whole rows."""
     with pq.ParquetFile(folder / entry.path) as file:
@@ -197,4 +208,6 @@ def _finish(
     files, total, counters = commit(staging, report)
     total_name = "total_words" if table == "word_counts" else "total_pairs"
     details = {**opened[0][1].details, total_name: total, "counters": counters}
+    if KEPT_WORDS in counters:
+        details["total_words"] = counters[KEPT_WORDS]
     new_manifest(table, schema, files, opened[0][1].config, details=details, **rest).save(staging)

@@ -7,6 +7,7 @@ import numpy as np
 
 from simglove_spark.kernels import pairs, runs, tokens
 from simglove_spark.kernels.hashes import shard_of_words
+from simglove_spark.subsampling import Subsampling
 from simglove_spark.text_rows import SPANS_PER_BLOCK, Spans
 from simglove_spark.word_table import WordTable
 
@@ -41,7 +42,7 @@ def distance_weights(window_size: int, weighting: str) -> np.ndarray:
 class PairCounter:
     """Tables of pair counts that are handed out as runs, one or more per shard, whenever they are full.
 
-    ``words`` counts the vocabulary words met.
+    ``words`` counts the vocabulary words met, those that are dropped too.
 
     Parameters
     ----------
@@ -51,13 +52,22 @@ class PairCounter:
     memory : int
         Bytes that tables and draining may take, about.
     keep_places : bool
-        Whether words that are not in the table take a place in the window.
+        Whether words that are not in the table, or are dropped, take a place in the window.
+    subsampling : Subsampling, optional
+        Drops occurrences; spans must then come with their places.
     """
 
     def __init__(
-        self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int, keep_places: bool = False
+        self,
+        table: WordTable,
+        weights: np.ndarray,
+        num_shards: int,
+        memory: int,
+        keep_places: bool = False,
+        subsampling: Subsampling | None = None,
     ) -> None:
-        self.table, self.weights, self.num_shards, self.keep_places = table, weights, num_shards, keep_places
+        self.table, self.weights, self.num_shards = table, weights, num_shards
+        self.keep_places, self.subsampling = keep_places, subsampling
         self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
@@ -73,8 +83,11 @@ class PairCounter:
     def add(self, spans: Spans) -> Iterator[tuple[int, bytes]]:
         """Count a block of words; yields what had to be handed out to make room (mostly nothing)."""
         position = self.used
-        self.used = self._look_up(spans, self.ids, self.used)
-        self.words += int(np.count_nonzero(self.ids[position : self.used] >= 0))
+        end = self._look_up(spans, self.ids, position)
+        self.words += int(np.count_nonzero(self.ids[position:end] >= 0))
+        self.used = self._drop(spans, self.ids, position, end)
+        if self.subsampling is not None:
+            self.subsampling.count(self.ids, position, self.used)
         yield from self._count(position, self.used)
         self._keep_window()
 
@@ -82,7 +95,8 @@ class PairCounter:
         """Count the words before with those that follow in their row, but not these with each other; then end the row."""
         ids, left = np.empty(SPANS_PER_BLOCK, np.int32), self.weights.size
         for spans in ahead:
-            for word in ids[: self._look_up(spans, ids, 0)][:left]:
+            end = self._drop(spans, ids, 0, self._look_up(spans, ids, 0))
+            for word in ids[: min(end, left)]:
                 if word == tokens.END_OF_ROW:
                     left = 0
                     break
@@ -106,11 +120,15 @@ class PairCounter:
                 self.table.word_bytes,
                 self.table.word_offsets,
                 self.table.slots,
-                self.keep_places,
+                self.keep_places or self.subsampling is not None,
                 ids,
                 used,
             )
         )
+
+    def _drop(self, spans: Spans, ids: np.ndarray, first: int, end: int) -> int:
+        """Drop what subsampling does not keep of ids[first:end]; returns where they end now."""
+        return end if self.subsampling is None else self.subsampling.drop(spans, ids, first, self.keep_places)
 
     def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Count the words from ``position`` to ``end`` with those before them."""

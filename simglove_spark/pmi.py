@@ -44,14 +44,18 @@ class Weighing:
 
     @classmethod
     def of(cls, pairs: Manifest, counts: NDArray[np.int64], config: TrainConfig) -> "Weighing":
-        """The weighing of a pair table under a vocabulary with these counts."""
+        """The weighing of a pair table counted in text where words have these counts.
+
+        Subsampling may leave nothing of a word. It then has no pairs either, and any finite logarithm does.
+        """
         unit = pairs.details["unit"]
         log_x_max = math.log(config.x_max) + math.log(unit)
         if config.model == "glove":
             return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, not config.no_truncate_weight)
         constant = 2 * math.log(pairs.details["total_words"]) - math.log(pairs.details["total_pairs"])
         mean, power = math.log(pairs.details["total_words"] / counts.size), config.count_power
-        evened = mean + power * (np.log(counts) - mean) if power != 1 else np.log(counts)
+        logs = np.log(np.maximum(counts, 1))
+        evened = mean + power * (logs - mean) if power != 1 else logs
         return cls(evened, constant, log_x_max, config.alpha, not config.no_truncate_weight)
 
     @cached_property

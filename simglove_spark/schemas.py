@@ -13,6 +13,7 @@ from simglove_spark.errors import InputError
 WORD_COUNTS = pa.schema([("word", pa.string()), ("count", pa.int64())])
 VOCABULARY = pa.schema([("word", pa.string()), ("word_id", pa.int32()), ("count", pa.int64())])
 PAIRS = pa.schema([("word_id", pa.int32()), ("context_id", pa.int32()), ("count", pa.int64())])
+EFFECTIVE_COUNTS = pa.schema([("word_id", pa.int32()), ("count", pa.int64())])  # beside pairs of subsampled text
 
 
 def vectors_schema(dim: int) -> pa.Schema:

@@ -88,10 +88,10 @@ class PairShards:
         self.folder, self.weighing, self.keep = folder, weighing, keep
         self.manifest = Manifest.load(folder, "pairs")
         self.seed, self.threshold = np.uint64(seed), np.uint64(int(held_out * 2**64))
-        self._files = {shard_number(entry): entry for entry in self.manifest.files}
-        if len(self._files) < len(self.manifest.files) or not set(self._files) <= set(range(len(self))):
+        self._files = {shard_number(entry): entry for entry in self.manifest.own_files}
+        if len(self._files) < len(self.manifest.own_files) or not set(self._files) <= set(range(len(self))):
             raise InputError(
-                f"each of the {len(self)} shards must have one file; got {sorted(self._files)} in {len(self.manifest.files)} "
+                f"each of the {len(self)} shards must have one file; got {sorted(self._files)} in {len(self.manifest.own_files)} "
                 f"files ({folder}). Count the pairs again."
             )
         shards = np.empty(vocabulary_size, np.int32)

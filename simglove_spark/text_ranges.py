@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
-from simglove_spark.text_rows import Cleaning, Piece, clean
+from simglove_spark.text_rows import Cleaning, Origin, Piece, clean
 
 BLOCK_BYTES, AHEAD_BYTES = 4 << 20, 1 << 16
 MOST_BYTES, LEAST_BYTES = 128 << 20, 1 << 20  # of a task; fewer tasks send fewer cells, for each sends those it met
@@ -90,9 +90,10 @@ def pieces_of(own: Range, cleaning: Cleaning) -> Iterator[Piece]:
         for text, end in _blocks(stream, own, begin):
             following = _read(stream, own, end, 1) if end < own.size else b""
             column, rows, is_open = _rows(text, following)
+            origin = Origin(own.path, own.size, end - len(text), column, cleaning)
             column, bad = clean(column, cleaning)
             ahead = _ahead(stream, own, end, cleaning) if is_open and end >= own.end else None
-            yield Piece(column, rows, bad, is_open, ahead)
+            yield Piece(column, rows, bad, is_open, ahead, origin)
 
 
 def _blocks(stream: BinaryIO, own: Range, position: int) -> Iterator[tuple[bytes, int]]:
@@ -137,7 +138,8 @@ def _ahead(stream: BinaryIO, own: Range, position: int, cleaning: Cleaning) -> I
         text, position = next(_blocks(stream, further, position))
         column, _, more = _rows(text, _read(stream, own, position, 1) if position < own.size else b"")
         is_open = more and len(column) == 1
-        yield Piece(clean(column[:1], cleaning)[0], 0, 0, is_open)
+        origin = Origin(own.path, own.size, position - len(text), column[:1], cleaning)
+        yield Piece(clean(origin.rows, cleaning)[0], 0, 0, is_open, origin=origin)
         size = BLOCK_BYTES
 
 

@@ -17,6 +17,13 @@ from simglove_spark.kernels import tokens
 SPANS_PER_BLOCK = 1 << 16
 
 
+class Places(NamedTuple):
+    """Where text stands: byte positions[k] of the data (int64, ascending) has the place places[k] (uint64), see `subsampling`."""
+
+    positions: np.ndarray
+    places: np.ndarray
+
+
 @dataclass(frozen=True)
 class Spans:
     """Words and row ends: word k is data[starts[k]:ends[k]]; starts[k] == `tokens.END_OF_ROW` marks a row's end."""
@@ -25,6 +32,7 @@ class Spans:
     starts: np.ndarray
     ends: np.ndarray
     size: int
+    places: Places | None = None
 
 
 class Cleaning(NamedTuple):
@@ -35,6 +43,16 @@ class Cleaning(NamedTuple):
 
 
 AS_IT_IS = Cleaning()
+
+
+class Origin(NamedTuple):
+    """What a piece was before it was cleaned: ``rows`` of text, from byte ``begin`` on of a file of ``size`` bytes."""
+
+    path: str
+    size: int
+    begin: int
+    rows: pa.Array
+    cleaning: Cleaning
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,8 @@ class Piece:
         Whether the last row goes on in the next piece.
     ahead : Iterator of Piece, optional
         What follows in an open row that another task counts: words here and there are a pair, and it is counted here.
+    origin : Origin, optional
+        Where it was read, when that is known.
     """
 
     column: pa.Array
@@ -60,6 +80,7 @@ class Piece:
     bad: int
     is_open: bool = False
     ahead: "Iterator[Piece] | None" = None
+    origin: Origin | None = None
 
 
 def pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Piece]:
@@ -109,10 +130,10 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
+def spans(column: pa.Array, is_open: bool = False, places: Places | None = None) -> Iterator[Spans]:
     """Blocks of spans of a cleaned column, in order; the same two arrays are filled again for each block.
 
-    With ``is_open`` the last row's end is left out, since it goes on.
+    With ``is_open`` the last row's end is left out, since it goes on; ``places`` go along.
     """
     starts, ends = np.empty(SPANS_PER_BLOCK, np.int64), np.empty(SPANS_PER_BLOCK, np.int64)
     rows = offsets_of(column)
@@ -125,7 +146,7 @@ def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
     row, position = 0, rows[0]
     while row < rows.size - 1:
         size, row, position = split(source, rows, row, position, starts, ends)
-        yield Spans(data, starts, ends, size - (is_open and row == rows.size - 1))
+        yield Spans(data, starts, ends, size - (is_open and row == rows.size - 1), places)
 
 
 def offsets_of(column: pa.Array) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from simglove_spark import forecast
+from simglove_spark import effective_counts, forecast
 from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import RunConfig, TrainConfig
@@ -90,9 +90,9 @@ def train(
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, output, local=False)
-    shards = PairShards(
-        pairs, Weighing.of(manifest, counts, config), counts.size, config.held_out, config.seed, expected.fits
-    )
+    effective = effective_counts.read(pairs, manifest, counts.size)
+    weighing = Weighing.of(manifest, counts if effective is None else effective, config)
+    shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, expected.fits)
     solver: RowSolver | AdagradSolver
     if config.solver == "rows":
         solver = RowSolver(counts, config, threads)

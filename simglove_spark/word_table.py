@@ -1,4 +1,4 @@
-"""The vocabulary as the workers look it up: three arrays, built once a machine and shared by memory map."""
+"""The vocabulary as the workers look it up: arrays, built once a machine and shared by memory map."""
 
 import shutil
 import tempfile
@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from simglove_spark.cache import temporary_home
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest, checked_path
 
-ARRAYS = ("word_bytes", "word_offsets", "slots")
-LAYOUT = 1  # raise it with any change of the arrays or of the hash: an old copy must not be read
+ARRAYS = ("word_bytes", "word_offsets", "slots", "counts")
+LAYOUT = 2  # raise it with any change of the arrays or of the hash: an old copy must not be read
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class WordTable:
     """Words by id, and an open-addressing table over them.
 
     Word w is word_bytes[word_offsets[w]:word_offsets[w + 1]]; ``slots`` (int32, a power of two) holds ids, -1 where free.
+    ``counts`` (int64) are the words' occurrences, where they were told.
     """
 
     word_bytes: np.ndarray
     word_offsets: np.ndarray
     slots: np.ndarray
+    counts: np.ndarray
 
     @property
     def size(self) -> int:
@@ -35,7 +38,7 @@ class WordTable:
         return self.word_offsets.size - 1
 
 
-def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
+def build_word_table(words: pa.Array, slots: int | None = None, counts: ArrayLike = ()) -> WordTable:
     """Table over words in order of their ids (``slots`` is for tests: a power of two greater than their number)."""
     column = words.cast(pa.large_string()).cast(pa.large_binary())
     offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
@@ -43,9 +46,10 @@ def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
     table = np.full(slots or 1 << (2 * len(column)).bit_length(), -1, np.int32)
     offsets = offsets - offsets[0]
     tokens.index_words(data, offsets, table)
-    for array in (data, offsets, table):
+    occurrences = np.array(counts, np.int64)
+    for array in (data, offsets, table, occurrences):
         array.flags.writeable = False  # as mapped ones are: numba compiles kernels anew for arrays that can be written
-    return WordTable(data, offsets, table)
+    return WordTable(data, offsets, table, occurrences)
 
 
 @lru_cache(maxsize=1)
@@ -76,8 +80,8 @@ def _mapped(place: Path) -> WordTable:
 def _build_copy(folder: Path, place: Path) -> None:
     manifest = Manifest.load(folder, "vocabulary")
     files = [checked_path(folder, entry) for entry in manifest.files]
-    words = pa.concat_arrays([chunk for path in files for chunk in pq.read_table(path)["word"].chunks])
-    table = build_word_table(words)
+    words = pa.concat_tables([pq.read_table(path, columns=["word", "count"]) for path in files])
+    table = build_word_table(words["word"].combine_chunks(), counts=words["count"].to_numpy())
     staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
     for name in ARRAYS:
         np.save(staging / f"{name}.npy", getattr(table, name))

@@ -17,6 +17,7 @@ from simglove_spark.presets import PRESETS, Preset
 WHOLE = "Give a positive whole number."
 DEFAULT = "Use the default."
 KEEP_ALL = "Leave it out to keep all words."
+SUBSAMPLE = "Use 1e-3 to 1e-5, or leave it out."
 CASES = [
     (VocabularyConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 1 to keep every word."),
     (VocabularyConfig, {"max_vocab": 1}, f"--max-vocab must lie between 2 and 2,147,483,646; got 1. {KEEP_ALL}"),
@@ -33,6 +34,9 @@ CASES = [
         {"num_shards": 2**20 + 1},
         "--num-shards must lie between 1 and 1,048,576; got 1048577. Leave it out.",
     ),
+    (PairsConfig, {"subsample": 0.0}, f"--subsample must lie between 0 and 1; got 0.0. {SUBSAMPLE}"),
+    (PairsConfig, {"subsample": 1.0}, f"--subsample must lie between 0 and 1; got 1.0. {SUBSAMPLE}"),
+    (PairsConfig, {"subsample": math.nan}, f"--subsample must lie between 0 and 1; got nan. {SUBSAMPLE}"),
     (TrainConfig, {"dim": 0}, f"--dim must be at least 1; got 0. {WHOLE}"),
     (TrainConfig, {"dim": 4097}, "--dim must be at most 4096; got 4097. Use 100 to 300."),
     (TrainConfig, {"sweeps": 0}, f"--sweeps must be at least 1; got 0. {WHOLE}"),
@@ -70,7 +74,7 @@ def test_impossible_options_are_refused(kind: type, options: dict[str, Any], mes
     ("kind", "options"),
     [
         (VocabularyConfig, {"min_count": 1, "max_vocab": 2}),
-        (PairsConfig, {"window_size": 1000, "num_shards": 1}),
+        (PairsConfig, {"window_size": 1000, "num_shards": 1, "subsample": 1e-300}),
         (
             TrainConfig,
             {"dim": 1, "sweeps": 1, "epochs": 1, "alpha": 0, "l2": 0, "all_pairs_weight": 0, "seed": 2**63 - 1},
@@ -181,6 +185,7 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "window_size": 3,
         "distance_weighting": "harmonic",
         "unknown_words": "drop",
+        "subsample": None,
         "num_shards": None,
     }
     assert not {entry.name for kind in (RunConfig, SparkConfig) for entry in fields(kind)} & set(merged)

@@ -244,6 +244,7 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert counts.config == {**as_read, "on_bad_bytes": "error"}
     assert words.config == {**counts.config, "min_count": 1, "max_vocab": None}
     options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}
+    options["subsample"] = None
     assert pairs.config == {**counts.config, **options}
     assert {key: pairs.details[key] for key in ("window_size", "weighting", "unit")} == {
         "window_size": 3,

@@ -65,11 +65,16 @@ class PairsConfig:
     unknown_words: Literal["drop", "keep-place"] = "drop"
     """Words outside the vocabulary are dropped before windows are formed, or keep their place in them."""
 
+    subsample: Annotated[float | None, Parameter(show_default=False)] = None
+    """Drop occurrences of words more frequent than this share of all, such as 1e-4: more of them the more frequent the word."""
+
     num_shards: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
     """Number of shards of the pair table. By default one for every two million words of the corpus, at least four."""
 
     def __post_init__(self) -> None:
         require(1 <= self.window_size <= 1000, "window-size", "lie between 1 and 1000", self.window_size, "Use 10.")
+        ok = self.subsample is None or 0 < self.subsample < 1
+        require(ok, "subsample", "lie between 0 and 1", self.subsample, "Use 1e-3 to 1e-5, or leave it out.")
         ok = self.num_shards is None or 1 <= self.num_shards <= 2**20
         require(ok, "num-shards", "lie between 1 and 1,048,576", self.num_shards, "Leave it out.")
 

@@ -7,6 +7,7 @@ from simglove_spark import cooccurrence, forecast
 from simglove_spark.config import CorpusConfig, PairsConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
 from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
@@ -69,6 +70,14 @@ def pairs_are_counted(
     return is_complete(output, "pairs", content_config(corpus, config), inputs, [words.as_parent()], overwrite)
 
 
+def _no_pairs(inputs: list[dict[str, Any]], config: PairsConfig) -> InputError:
+    other = "" if config.subsample is None else " or --subsample"
+    return InputError(
+        f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
+        f"Every row has at most one word: check --column, or raise --window-size{other}."
+    )
+
+
 def _names(inputs: list[dict[str, Any]]) -> str:
     more = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
     return f"{inputs[0]['path']}{more}" if inputs else "nothing"
@@ -113,10 +122,10 @@ def _count_pairs(
     files, total_pairs, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
     if total_pairs == 0 and inputs == parent.inputs:  # a part may have none
-        raise InputError(
-            f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
-            "Every row has at most one word: check --column, or raise --window-size."
-        )
+        raise _no_pairs(inputs, config)
+    if config.subsample is not None:
+        total_words = counters[KEPT_WORDS]
+        context.progress.note(f"--subsample {config.subsample:g} left {total_words:,} occurrences of vocabulary words.")
     details = {
         "window_size": config.window_size,
         "weighting": config.distance_weighting,
