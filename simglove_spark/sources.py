@@ -30,7 +30,17 @@ class Source:
 
 
 def source_of(frame: "DataFrame", cleaning: Cleaning) -> Source:
-    """Of any DataFrame with one column of text (string or binary) or of lists of words."""
+    """Of any DataFrame with one column of text (string or binary) or of lists of words.
+
+    Raises
+    ------
+    ConfigError
+        When a tokenizer is to cut lists of words.
+    """
+    if cleaning.tokenizer != "whitespace" and frame.dtypes[0][1].startswith("array"):
+        raise ConfigError(
+            f"--tokenizer must be whitespace for lists, which hold words already; got {cleaning.tokenizer}. Leave it out."
+        )
     return Source(frame, partial(pieces, cleaning=cleaning))
 
 
@@ -74,7 +84,7 @@ def map_sources(sources: list[Source], work: Callable[..., Iterator[pa.RecordBat
 
 def cleaning_of(config: CorpusConfig) -> Cleaning:
     """What is done to the text."""
-    return Cleaning(config.lowercase, config.normalize == "nfkc")
+    return Cleaning(config.lowercase, config.normalize == "nfkc", config.tokenizer)
 
 
 def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:

@@ -16,12 +16,14 @@ import pyarrow as pa
 
 from simglove_spark.errors import InputError
 from simglove_spark.text_rows import Cleaning, Piece, clean
+from simglove_spark.tokenizing import needs_whole_rows
 
 BLOCK_BYTES, AHEAD_BYTES = 4 << 20, 1 << 16
 MOST_BYTES, LEAST_BYTES = 128 << 20, 1 << 20  # of a task; fewer tasks send fewer cells, for each sends those it met
 TASKS_ON_A_CLUSTER, LEAST_BYTES_ON_A_CLUSTER = 256, 16 << 20
 _WHITE = re.compile(rb"[ \t-\r]")
 _LINE_END = re.compile(rb"\r\n?|\n")
+Part = tuple[pa.Array, int, bool, int]  # rows, how many end in it, whether the last one goes on, the byte where it ends
 _NEWLINE, _RETURN = b"\n"[0], b"\r"[0]
 
 
@@ -79,23 +81,41 @@ def pieces(
 def pieces_of(own: Range, cleaning: Cleaning, whole_rows: bool = False) -> Iterator[Piece]:
     """Text of a range: the words that start in it, or with ``whole_rows`` the rows that begin in it.
 
-    A row longer than a block comes in several open pieces, one after another.
+    A row longer than a block comes in several open pieces, one after another; a tokenizer that must see rows whole gets them so.
 
     Raises
     ------
     InputError
         When the file cannot be read, or is not the one that was listed.
     """
+    is_at_once = needs_whole_rows(cleaning.tokenizer)
     with _opened(own) as stream:
-        begin = _first_byte(stream, own, whole_rows)
-        if whole_rows and begin < own.end:
+        begin = _first_byte(stream, own, whole_rows or is_at_once)
+        if (whole_rows or is_at_once) and begin < own.end:
             own = own._replace(end=_row_begin(stream, own, own.end, own.size))
-        for text, end in _blocks(stream, own, begin):
-            following = _read(stream, own, end, 1) if end < own.size else b""
-            column, rows, is_open = _rows(text, following)
-            column, bad = clean(column, cleaning)
+        parts = _parts(stream, own, begin)
+        for raw, rows, is_open, end in _unbroken(parts) if is_at_once else parts:
+            column, bad = clean(raw, cleaning)
             ahead = _ahead(stream, own, end, cleaning) if is_open and end >= own.end else None
             yield Piece(column, rows, bad, is_open, ahead)
+
+
+def _parts(stream: BinaryIO, own: Range, begin: int) -> Iterator[Part]:
+    for text, end in _blocks(stream, own, begin):
+        yield *_rows(text, _read(stream, own, end, 1) if end < own.size else b""), end
+
+
+def _unbroken(parts: Iterator[Part]) -> Iterator[Part]:
+    """The same rows, a row that came in many parts in one."""
+    held: list[bytes] = []
+    for column, rows, is_open, end in parts:
+        first, *others = column.to_pylist()
+        held.append(first)
+        if is_open and not others:
+            continue
+        texts = [b"".join(held), *others]
+        held = [texts.pop()] if is_open else []
+        yield pa.array(texts, pa.large_binary()), rows, False, end
 
 
 def _first_byte(stream: BinaryIO, own: Range, whole_rows: bool) -> int:

@@ -18,6 +18,14 @@ WHOLE = "Give a positive whole number."
 DEFAULT = "Use the default."
 KEEP_ALL = "Leave it out to keep all words."
 CASES = [
+    *(
+        (
+            CorpusConfig,
+            {"input": ("a",), "tokenizer": name},
+            f"--tokenizer must be whitespace, words, jieba or MODULE:FUNCTION; got {name}. Leave it out for words between blanks.",
+        )
+        for name in ("Words", "", "a:b:c", "my module:f", "f:")
+    ),
     (VocabularyConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 1 to keep every word."),
     (VocabularyConfig, {"max_vocab": 1}, f"--max-vocab must lie between 2 and 2,147,483,646; got 1. {KEEP_ALL}"),
     (
@@ -176,6 +184,7 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "column": None,
         "where": None,
         "normalize": "none",
+        "tokenizer": "whitespace",
         "lowercase": True,
         "on_bad_bytes": "error",
         "window_size": 3,
