@@ -11,6 +11,7 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.tokenizing import load_tokenizer
 
 # what Spark reads as text without an error and without sense, by the file's first bytes
 # A text may begin with "ORC" or "BZh", so these need what follows in such a file and in no text.
@@ -40,7 +41,7 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     Raises
     ------
     ConfigError
-        When a table is named, or ``where`` is given, without ``column``.
+        When a table is named, or ``where`` is given, without ``column``; when the tokenizer is not there.
     InputError
         When a path matches nothing, all files are empty, or a file's first bytes show that it isn't what was said.
     """
@@ -52,6 +53,7 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
             raise ConfigError(
                 f"--where and {TABLE}NAME must come with --column; got none ({needy}). Name the text's column."
             )
+    load_tokenizer(config.tokenizer)
     files: dict[str, dict[str, Any]] = {}
     for text in config.input:
         if is_table(text) or ("://" in text and not text.startswith("file://")):

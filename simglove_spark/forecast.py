@@ -25,7 +25,8 @@ BYTES_PER_CELL_ON_DISK = 2.5  # measured 2.1 with harmonic windows on 17 M words
 BYTES_PER_CELL_SHUFFLED = 7.0  # a cell is sent once by each task that met it, 3.5 bytes each time
 SAMPLE_MEMORY = 256 << 20
 SESSION_SECONDS = 10.0
-WORDS_BYTES_PER_SECOND = 20e6  # of one worker
+# of one worker; functions of the user's own are taken for as slow as jieba
+WORDS_BYTES_PER_SECOND = {"whitespace": 20e6, "words": 7e6, "jieba": 4e6}
 WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
@@ -48,9 +49,10 @@ class Forecast:
     readers: int = 1
 
 
-def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:
-    """What counting the words of ``size`` bytes of input will take, by the speed measured on 100 MB of plain text."""
-    seconds = SESSION_SECONDS + STAGE_SECONDS + size / WORDS_BYTES_PER_SECOND / slots
+def forecast_words(size: int, files: int, slots: int, memory: int, tokenizer: str = "whitespace") -> Forecast:
+    """What counting the words of ``size`` bytes of input will take, by the speed measured on plain text."""
+    speed = WORDS_BYTES_PER_SECOND.get(tokenizer, min(WORDS_BYTES_PER_SECOND.values()))
+    seconds = SESSION_SECONDS + STAGE_SECONDS + size / speed / slots
     disk = int(size * WORDS_SHARE_OF_DISK)
     sentence = (
         f"Counting words of {show_size(size)} in {files:,} files will take about {show_size(memory)} of memory, "
@@ -60,7 +62,13 @@ def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:
 
 
 def forecast_counting(
-    rows: pa.Array | None, table: WordTable, total_words: int, config: PairsConfig, slots: int, memory: int
+    rows: pa.Array | None,
+    table: WordTable,
+    total_words: int,
+    config: PairsConfig,
+    slots: int,
+    memory: int,
+    reading: float = 0.0,
 ) -> Forecast:
     """What counting the pairs of a corpus of ``total_words`` will take.
 
@@ -76,6 +84,8 @@ def forecast_counting(
         Workers that run at once.
     memory : int
         Bytes for Spark's JVM and all workers together.
+    reading : float
+        Seconds that reading and cleaning the sample took.
     """
     if rows is None or len(rows) == 0:
         return Forecast(f"Counting takes about {show_size(memory)} of memory.", memory, 0, 0.0)
@@ -89,7 +99,7 @@ def forecast_counting(
     most = min(table.size * (table.size - 1), 2 * config.window_size * total_words)
     expected = min(cells * scale ** _exponent(growth), most)
     disk = int(expected * (BYTES_PER_CELL_ON_DISK + BYTES_PER_CELL_SHUFFLED))
-    seconds = STAGE_SECONDS + seconds * scale / slots
+    seconds = STAGE_SECONDS + (reading + seconds) * scale / slots
     sentence = (
         f"Counting pairs of {total_words:,} words will give about {expected:,.0f} cells and take about "
         f"{show_size(memory)} of memory, {show_size(disk)} of disk and {_show_seconds(seconds)}."

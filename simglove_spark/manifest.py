@@ -29,7 +29,7 @@ FORMAT_VERSION = 1
 def software_versions() -> dict[str, str]:
     """Versions of what decides the bytes of a table."""
     versions = {"python": platform.python_version()}
-    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark"):
+    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark", "icu4py", "rjieba"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

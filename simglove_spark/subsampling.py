@@ -87,26 +87,33 @@ def places_of(piece: Piece) -> Places:
 
 def places_of_rows(column: pa.Array) -> Places:
     """Where words stand in rows of which no more is known than their bytes."""
+    data, rows = _bytes_of_rows(column)
+    places = np.empty(rows.size - 1, np.uint64)
+    subsample.hash_rows(data, rows, places)
+    return Places(rows[:-1], places)
+
+
+def _bytes_of_rows(column: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Bytes of a column of text, or of lists of words, and where in them its rows lie."""
     rows = offsets_of(column)
     if pa.types.is_large_list(column.type):
         column = column.values
         rows = offsets_of(column)[rows]
-    places = np.empty(rows.size - 1, np.uint64)
-    subsample.hash_rows(bytes_of(column), rows, places)
-    return Places(rows[:-1], places)
+    return bytes_of(column), rows
 
 
 def _places_in_file(column: pa.Array, origin: Origin) -> Places:
     """Where words stand in text that was at a known byte of a file before it was cleaned."""
-    before, after = offsets_of(origin.rows), offsets_of(column)
+    before, (cleaned, after) = offsets_of(origin.rows), _bytes_of_rows(column)
     text = bytes_of(origin.rows)[before[0] : before[-1]]
     begin = np.uint64((hash_of_file(origin.path, origin.size) + origin.begin) % 2**64)
-    if text.size == 0 or text.max() < 128 or np.array_equal(text, bytes_of(column)[after[0] : after[-1]]):
+    is_text = not pa.types.is_large_list(column.type)
+    if is_text and (text.size == 0 or text.max() < 128 or np.array_equal(text, cleaned[after[0] : after[-1]])):
         return Places(after[:1], np.array([begin]))  # cleaning moves nothing in ASCII
     white = (text == ord(" ")) | ((text >= ord("\t")) & (text <= ord("\r")))
     starts = np.flatnonzero(~white & np.append(True, white[:-1]))
     bounds = np.append(starts, text.size)
     chunks = pa.Array.from_buffers(pa.large_binary(), starts.size, [None, pa.py_buffer(bounds), pa.py_buffer(text)])
-    moved = offsets_of(clean(chunks, origin.cleaning)[0])
-    white_before = bounds[0]
-    return Places(after[0] + white_before + moved[:-1] - moved[0], begin + starts.astype(np.uint64))
+    moved = _bytes_of_rows(clean(chunks, origin.cleaning)[0])[1]
+    first = after[0] + bounds[0] if is_text else after[0]  # lists hold no white space
+    return Places(first + moved[:-1] - moved[0], begin + starts.astype(np.uint64))

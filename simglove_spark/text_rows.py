@@ -1,6 +1,6 @@
 """Rows of text in Arrow columns, as spans of words that the kernels read in place.
 
-In: Arrow arrays of text (string or binary) or of lists of words. Out: blocks of spans, a few ten thousand at a time,
+In: Arrow arrays of text (string or binary) or of lists of words, which a tokenizer may have made of text. Out: blocks of spans, a few ten thousand at a time,
 so that a line of any length needs no more memory than its own bytes.
 """
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simglove_spark.kernels import tokens
+from simglove_spark.tokenizing import load_tokenizer
 
 SPANS_PER_BLOCK = 1 << 16
 
@@ -36,10 +37,14 @@ class Spans:
 
 
 class Cleaning(NamedTuple):
-    """What is done to text before it is split: first Unicode's form NFKC, then lower case."""
+    """What is made of text: first Unicode's form NFKC, then words by a tokenizer, then lower case.
+
+    The tokenizer comes before lower case: dictionaries know words with capitals.
+    """
 
     lowercase: bool = False
     nfkc: bool = False
+    tokenizer: str = "whitespace"
 
 
 AS_IT_IS = Cleaning()
@@ -91,7 +96,7 @@ def pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Pi
 
 
 def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, int]:
-    """Make a column valid UTF-8, in the form asked for; nulls are dropped.
+    """Make a column valid UTF-8, in the form asked for, and text lists of words where a tokenizer is; nulls are dropped.
 
     Returns
     -------
@@ -110,7 +115,15 @@ def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, in
         return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), words), bad
     column, bad = _decode(column.cast(pa.large_binary()))
     column = pc.utf8_normalize(column, form="NFKC") if cleaning.nfkc else column
-    return (pc.utf8_lower(column) if cleaning.lowercase else column), bad
+    tokenize = load_tokenizer(cleaning.tokenizer)
+    column = tokenize(column) if tokenize else column
+    return (_lower(column) if cleaning.lowercase else column), bad
+
+
+def _lower(column: pa.Array) -> pa.Array:
+    if pa.types.is_large_list(column.type):
+        return pa.LargeListArray.from_arrays(column.offsets, pc.utf8_lower(column.values))
+    return pc.utf8_lower(column)
 
 
 def _decode(column: pa.Array) -> tuple[pa.Array, int]:

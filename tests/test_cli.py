@@ -48,6 +48,7 @@ ROAD = {
         "overwrite",
         "config",
         "lowercase",
+        "tokenizer",
         "on-bad-bytes",
         "held-out",
         "driver-memory",

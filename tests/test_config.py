@@ -19,6 +19,14 @@ DEFAULT = "Use the default."
 KEEP_ALL = "Leave it out to keep all words."
 SUBSAMPLE = "Use 1e-3 to 1e-5, or leave it out."
 CASES = [
+    *(
+        (
+            CorpusConfig,
+            {"input": ("a",), "tokenizer": name},
+            f"--tokenizer must be whitespace, words, jieba or MODULE:FUNCTION; got {name}. Leave it out for words between blanks.",
+        )
+        for name in ("Words", "", "a:b:c", "my module:f", "f:")
+    ),
     (VocabularyConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 1 to keep every word."),
     (VocabularyConfig, {"max_vocab": 1}, f"--max-vocab must lie between 2 and 2,147,483,646; got 1. {KEEP_ALL}"),
     (
@@ -180,6 +188,7 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "column": None,
         "where": None,
         "normalize": "none",
+        "tokenizer": "whitespace",
         "lowercase": True,
         "on_bad_bytes": "error",
         "window_size": 3,

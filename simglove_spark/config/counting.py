@@ -1,5 +1,6 @@
 """Which text is read, which words are kept, how pairs are counted."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -27,11 +28,19 @@ class CorpusConfig:
     normalize: Literal["none", "nfkc"] = "none"
     """Bring text into Unicode's form NFKC before it is split: full-width letters, ligatures and wide blanks become plain."""
 
+    tokenizer: str = "whitespace"
+    """What cuts text into words: whitespace, words (Unicode's word boundaries), jieba (Chinese), or MODULE:FUNCTION of a row's text."""
+
     lowercase: Annotated[bool, Parameter(negative="")] = False
     """Put words into lower case (Unicode, one character to one)."""
 
     on_bad_bytes: Literal["error", "replace"] = "error"
     """What to do with words that are not UTF-8: stop with their number, or put U+FFFD in place of the bad bytes."""
+
+    def __post_init__(self) -> None:
+        ok = self.tokenizer in ("whitespace", "words", "jieba") or re.fullmatch(r"[\w.]+:\w+", self.tokenizer)
+        rule = "be whitespace, words, jieba or MODULE:FUNCTION"
+        require(bool(ok), "tokenizer", rule, self.tokenizer, "Leave it out for words between blanks.")
 
 
 @Parameter(name="*")

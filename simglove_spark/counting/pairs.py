@@ -1,5 +1,6 @@
 """The stage corpus, vocabulary -> pairs."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def count_pairs(
     """
     inputs = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    for name in ("lowercase", "normalize", "column", "where"):
+    for name in ("lowercase", "normalize", "tokenizer", "column", "where"):
         if words.config.get(name) != getattr(corpus, name):
             raise ConfigError(
                 f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
@@ -92,11 +93,13 @@ def _tell_forecast(
     context: Context,
 ) -> None:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
+    began = time.perf_counter()
     rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
+    reading = time.perf_counter() - began
     slots, memory = slots_and_memory(context)
     share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
     total_words = round(words[1].details["total_words"] * (share or 1.0))
-    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory)
+    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory, reading)
     context.progress.note(expected.sentence)
     forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
 

@@ -48,7 +48,7 @@ def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output
 
 def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
     size = total_bytes(inputs)
-    expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context))
+    expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
     context.progress.note(expected.sentence)
     forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
     with context.progress.task("count words", unit="tasks") as task:
