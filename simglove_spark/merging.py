@@ -7,7 +7,6 @@ No Spark. Words are held once a part in memory, pairs one shard at a time.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from simglove_spark.shards import shard_number
 from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
 from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.trainer import memory_budget
+from simglove_spark.word_lists import read_lists
 
 BYTES_PER_WORD = 100  # of a word with its count, held and sorted
 
@@ -59,12 +59,13 @@ def merge_words(
     ConfigError
         When the parts were read in different ways, or something else is at ``output``.
     InputError
-        When a part is missing or broken, or two hold the same input.
+        When a part or a list of words is missing or broken, or two parts hold the same input.
     ResourceError
         When the words do not fit into memory.
     """
     opened = _open(parts, "word_counts")
     inputs, options = _union(opened), opened[0][1].config
+    lists = read_lists(config, options)
     needed = sum(manifest.rows for _, manifest in opened) * BYTES_PER_WORD
     if needed > memory_budget(resources):
         raise ResourceError(
@@ -82,7 +83,7 @@ def merge_words(
                     report.append(write_file(staging, f"words-{shard:05d}", WORD_COUNTS, groups))
                 task.advance(words.num_rows)
             _finish("word_counts", WORD_COUNTS, opened, staging, report, {"inputs": inputs})
-    return vocabulary.choose_into(output, config, {**options, **asdict(config)}, resources.overwrite)
+    return vocabulary.choose_into(output, config, lists, resources.overwrite, progress)
 
 
 def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConfig, progress: Progress) -> Manifest:

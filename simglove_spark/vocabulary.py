@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
-from simglove_spark.errors import InputError
-from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
+from simglove_spark.progress import Progress
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
 from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import (
@@ -29,12 +31,14 @@ from simglove_spark.table_files import (
 )
 from simglove_spark.text_rows import Piece, spans
 from simglove_spark.word_counter import WordCounter
+from simglove_spark.word_lists import UNLISTED, WordLists
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ROWS_PER_GROUP = 1 << 20
 BYTES_PER_SHARD = 64 << 20
+MOST_WORDS = 2**31 - 2  # ids are int32
 
 
 def shards_for(inputs: list[dict[str, Any]]) -> int:
@@ -100,60 +104,127 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator
             yield report_batch([write_file(Path(folder), f"words-{shard:05d}", WORD_COUNTS, groups)])
 
 
-def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
-    """Words that occur at least ``min_count`` times, at most ``max_vocab`` of them, with dense ids.
+def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) -> tuple[pa.Table, dict[str, int]]:
+    """Words that occur at least ``min_count`` times, at most ``max_vocab`` of them, with dense ids, as ``lists`` allow.
 
     Parameters
     ----------
     folder : Path
         A complete word_counts table.
     config : VocabularyConfig
+    lists : WordLists
 
     Returns
     -------
-    pyarrow.Table
-        word, word_id, count; ordered by count (falling), then by the word's UTF-8 bytes.
+    words : pyarrow.Table
+        word, word_id, count; ordered by count (falling), then by the word's UTF-8 bytes. Own words stand before these with
+        the ids given, and with count 0 where the corpus lacks them.
+    counters : dict
+        Of the lists: corpus words that were `denied`; own words that the corpus lacks (`absent`), and others that were `added`.
 
     Raises
     ------
+    ConfigError
+        When there are more own words than ``max_vocab``.
     InputError
-        When fewer than two words are left.
+        When fewer than two words are left that the corpus has.
     """
     manifest = Manifest.load(folder, "word_counts")
     for entry in manifest.files:
         checked_path(folder, entry)
-    kept, most = [WORD_COUNTS.empty_table()], 0
-    for batch in read_batches(folder, manifest.files):
-        most = max(most, pc.max(batch["count"]).as_py() or 0)
-        kept.append(pa.table(batch.filter(pc.greater_equal(batch["count"], config.min_count))))
-    words = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
-    words = words.slice(0, config.max_vocab or words.num_rows)
-    if words.num_rows < 2:
+    own_counts, others, denied, most = _sort_out(folder, manifest.files, config, lists)
+    if lists.own is not None:
+        others = others.slice(0, _room(own_counts.size, config))
+    else:
+        others = others.slice(0, config.max_vocab or others.num_rows)
+    left = np.count_nonzero(own_counts) + others.num_rows
+    if left < 2:
+        hint = "" if lists.own is None else ", or check the words of --vocabulary"
         raise InputError(
-            f"vocabulary must have at least 2 words; got {words.num_rows} with --min-count {config.min_count} ({folder}). "
-            f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
+            f"vocabulary must have at least 2 words; got {left} with --min-count {config.min_count} ({folder}). "
+            f"The most frequent word occurs {most:,} times: lower --min-count, or give more text{hint}."
         )
+    counters = {} if lists.denied is None else {"denied": denied}
+    if lists.own is None:
+        return _with_ids(others), counters
+    counters["absent"] = int(np.count_nonzero(own_counts == 0))
+    if config.grow:
+        counters["added"] = others.num_rows
+    own = pa.table([lists.own, own_counts], schema=WORD_COUNTS)
+    return _with_ids(pa.concat_tables([own, others])), counters
+
+
+def _sort_out(
+    folder: Path, files: list[FileEntry], config: VocabularyConfig, lists: WordLists
+) -> tuple[NDArray[np.int64], pa.Table, int, int]:
+    """Counts of the own words; the others that are frequent enough, in order; how many are denied; the highest count of the rest."""
+    own_counts = np.zeros(0 if lists.own is None else len(lists.own), np.int64)
+    kept, denied, most, find = [WORD_COUNTS.empty_table()], 0, 0, lists.finder()
+    for batch in read_batches(folder, files):
+        found = find(batch["word"])
+        is_own = (found >= 0) & (found < own_counts.size)
+        own_counts[found[is_own]] = batch["count"].to_numpy()[is_own]
+        denied += int(np.count_nonzero(found >= own_counts.size))
+        rest = batch.filter(pa.array(found == UNLISTED))
+        most = max(most, pc.max(rest["count"]).as_py() or 0)
+        kept.append(pa.table(rest.filter(pc.greater_equal(rest["count"], config.min_count))))
+    others = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
+    return own_counts, others, denied, max(most, int(own_counts.max(initial=0)))
+
+
+def _room(own: int, config: VocabularyConfig) -> int:
+    """How many words may be added to own ones."""
+    if not config.grow:
+        return 0
+    if config.max_vocab is not None and config.max_vocab < own:
+        raise ConfigError(
+            f"--max-vocab must be at least the {own:,} words of --vocabulary, which are all kept; got {config.max_vocab:,} "
+            f"({config.vocabulary}). Raise it, or leave it out."
+        )
+    return (config.max_vocab or MOST_WORDS) - own
+
+
+def _with_ids(words: pa.Table) -> pa.Table:
     ids = pa.array(np.arange(words.num_rows, dtype=np.int32))
     return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
 
 
-def is_chosen(output: Path, options: dict[str, Any], overwrite: bool) -> bool:
-    """Whether output/vocabulary is there already, chosen with these options from the complete output/word_counts."""
+def is_chosen(output: Path, lists: WordLists, overwrite: bool) -> bool:
+    """Whether output/vocabulary is there already, chosen by these lists and options from the complete output/word_counts."""
     counts = Manifest.load(output / "word_counts", "word_counts")
+    options = {**counts.config, **lists.options}
     return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, [counts.as_parent()], overwrite)
 
 
-def choose_into(output: Path, config: VocabularyConfig, options: dict[str, Any], overwrite: bool) -> Manifest:
-    """Choose output/vocabulary from the complete output/word_counts, unless it is there; ``options`` go into its manifest."""
+def choose_into(
+    output: Path, config: VocabularyConfig, lists: WordLists, overwrite: bool, progress: Progress
+) -> Manifest:
+    """Choose output/vocabulary from the complete output/word_counts, unless it is there."""
     folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
-    if not is_chosen(output, options, overwrite):
+    if not is_chosen(output, lists, overwrite):
+        words, counters = choose_vocabulary(folder, config, lists)
+        if counters:
+            progress.note(_told(counters))
+            progress.event("vocabulary chosen", words=words.num_rows, **counters)
         with building(output / "vocabulary", overwrite) as staging:
-            write_vocabulary(choose_vocabulary(folder, config), staging, options, counts)
+            write_vocabulary(words, staging, {**counts.config, **lists.options}, counts, counters)
     return Manifest.load(output / "vocabulary", "vocabulary")
 
 
-def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest) -> Manifest:
-    """Write the vocabulary table with its manifest into ``folder``."""
+def _told(counters: dict[str, int]) -> str:
+    """What the lists did, as a sentence."""
+    sentences = {
+        "denied": "{:,} words of the corpus are on the deny list and left out",
+        "absent": "{:,} words of --vocabulary are not in the corpus and have count 0",
+        "added": "{:,} words were added to it",
+    }
+    return "; ".join(sentences[name].format(number) for name, number in counters.items()) + "."
+
+
+def write_vocabulary(
+    words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest, counters: dict[str, int]
+) -> Manifest:
+    """Write the vocabulary table with its manifest into ``folder``; ``counters`` stand in it, if there are any."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
     files, total_words, _ = commit(folder, [report])
     manifest = new_manifest(
@@ -163,7 +234,11 @@ def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], pare
         config,
         inputs=parent.inputs,
         parents=[parent.as_parent()],
-        details={"total_words": total_words, "vocabulary_size": words.num_rows},
+        details={
+            "total_words": total_words,
+            "vocabulary_size": words.num_rows,
+            **({"counters": counters} if counters else {}),
+        },
     )
     manifest.save(folder)
     return manifest

@@ -1,4 +1,4 @@
-"""The vocabulary as the workers look it up: three arrays, built once a machine and shared by memory map."""
+"""The vocabulary as the workers look it up: a few arrays, built once a machine and shared by memory map."""
 
 import shutil
 import tempfile
@@ -14,20 +14,22 @@ from simglove_spark.cache import temporary_home
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest, checked_path
 
-ARRAYS = ("word_bytes", "word_offsets", "slots")
-LAYOUT = 1  # raise it with any change of the arrays or of the hash: an old copy must not be read
+ARRAYS = ("word_bytes", "word_offsets", "slots", "ids")
+LAYOUT = 2  # raise it with any change of the arrays or of the hash: an old copy must not be read
 
 
 @dataclass(frozen=True)
 class WordTable:
-    """Words by id, and an open-addressing table over them.
+    """Words by rank, the most frequent first, and an open-addressing table over them.
 
-    Word w is word_bytes[word_offsets[w]:word_offsets[w + 1]]; ``slots`` (int32, a power of two) holds ids, -1 where free.
+    Word w is word_bytes[word_offsets[w]:word_offsets[w + 1]] and has the id ids[w] (int32); ``slots`` (int32, a power of two)
+    holds ranks, -1 where free. But for vocabularies that people gave, ranks are ids.
     """
 
     word_bytes: np.ndarray
     word_offsets: np.ndarray
     slots: np.ndarray
+    ids: np.ndarray
 
     @property
     def size(self) -> int:
@@ -35,17 +37,21 @@ class WordTable:
         return self.word_offsets.size - 1
 
 
-def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
-    """Table over words in order of their ids (``slots`` is for tests: a power of two greater than their number)."""
-    column = words.cast(pa.large_string()).cast(pa.large_binary())
+def build_word_table(words: pa.Array, counts: np.ndarray | None = None, slots: int | None = None) -> WordTable:
+    """Table over words in order of their ids, ranked by their counts if these are given.
+
+    ``slots`` is for tests: a power of two greater than their number.
+    """
+    ids = np.arange(len(words)) if counts is None else np.argsort(-counts, kind="stable")
+    column = words.cast(pa.large_string()).cast(pa.large_binary()).take(pa.array(ids))
     offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
     data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
     table = np.full(slots or 1 << (2 * len(column)).bit_length(), -1, np.int32)
-    offsets = offsets - offsets[0]
+    offsets, ids = offsets - offsets[0], ids.astype(np.int32)
     tokens.index_words(data, offsets, table)
-    for array in (data, offsets, table):
+    for array in (data, offsets, table, ids):
         array.flags.writeable = False  # as mapped ones are: numba compiles kernels anew for arrays that can be written
-    return WordTable(data, offsets, table)
+    return WordTable(data, offsets, table, ids)
 
 
 @lru_cache(maxsize=1)
@@ -76,8 +82,8 @@ def _mapped(place: Path) -> WordTable:
 def _build_copy(folder: Path, place: Path) -> None:
     manifest = Manifest.load(folder, "vocabulary")
     files = [checked_path(folder, entry) for entry in manifest.files]
-    words = pa.concat_arrays([chunk for path in files for chunk in pq.read_table(path)["word"].chunks])
-    table = build_word_table(words)
+    words = pa.concat_tables([pq.read_table(path) for path in files])
+    table = build_word_table(words["word"].combine_chunks(), words["count"].to_numpy())
     staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
     for name in ARRAYS:
         np.save(staging / f"{name}.npy", getattr(table, name))

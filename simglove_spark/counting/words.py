@@ -14,6 +14,7 @@ from simglove_spark.schemas import WORD_COUNTS
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
 from simglove_spark.table_files import commit
+from simglove_spark.word_lists import read_lists
 
 
 def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, context: Context) -> Manifest:
@@ -27,18 +28,19 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     Raises
     ------
     ConfigError
-        When something else is at ``output``.
+        When something else is at ``output``, or two options or lists contradict each other.
     InputError
-        When the corpus is missing, empty, broken or not UTF-8, or no word is left.
+        When the corpus or a list of words is missing, empty, broken or not UTF-8, or no word is left.
     ResourceError
         When memory or disk cannot suffice.
     """
     inputs = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
+    lists = read_lists(config, content_config(corpus))  # what is wrong with them is told before anything is counted
     if not words_are_counted(corpus, inputs, output, overwrite):
         with building(folder, overwrite) as staging:
             _count_words(corpus, inputs, staging, context).save(staging)
-    return vocabulary.choose_into(output, config, content_config(corpus, config), overwrite)
+    return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
 def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
