@@ -52,7 +52,7 @@ class RowSolver:
         self.reweighing = Reweighing(load_loss(config.loss), config.loss) if config.loss else None
         self.l2, self.shards_done, self.loss_so_far = config.l2, 0, 0.0
         self.seen = counts > 0
-        self.rows_per_block = min(ROWS_PER_BLOCK, max(1, np.count_nonzero(self.seen) // LEAST_BLOCKS))
+        self.rows_per_block = min(ROWS_PER_BLOCK, max(1, int(self.seen.sum()) // LEAST_BLOCKS))
         activities = (counts[self.seen] / counts[self.seen].mean()) ** config.all_pairs_power
         self.activities = np.zeros(counts.size, np.float32)
         self.activities[self.seen] = activities / activities.mean()

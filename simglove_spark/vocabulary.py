@@ -138,11 +138,15 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) 
     else:
         others = others.slice(0, config.max_vocab or others.num_rows)
     left = np.count_nonzero(own_counts) + others.num_rows
+    if left < 2 and lists.own is not None:
+        raise InputError(
+            f"--vocabulary must have at least 2 words of the corpus; got {left} ({config.vocabulary}). "
+            "Check its words, --lowercase and --normalize."
+        )
     if left < 2:
-        hint = "" if lists.own is None else ", or check the words of --vocabulary"
         raise InputError(
             f"vocabulary must have at least 2 words; got {left} with --min-count {config.min_count} ({folder}). "
-            f"The most frequent word occurs {most:,} times: lower --min-count, or give more text{hint}."
+            f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
         )
     counters = {} if lists.denied is None else {"denied": denied}
     if lists.own is None:
@@ -157,7 +161,7 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) 
 def _sort_out(
     folder: Path, files: list[FileEntry], config: VocabularyConfig, lists: WordLists
 ) -> tuple[NDArray[np.int64], pa.Table, int, int]:
-    """Counts of the own words; the others that are frequent enough, in order; how many are denied; the highest count of the rest."""
+    """Counts of the own words; the others that are frequent enough, in order; how many are denied; the highest count of the others."""
     own_counts = np.zeros(0 if lists.own is None else len(lists.own), np.int64)
     kept, denied, most, find = [WORD_COUNTS.empty_table()], 0, 0, lists.finder()
     for batch in read_batches(folder, files):
@@ -169,7 +173,7 @@ def _sort_out(
         most = max(most, pc.max(rest["count"]).as_py() or 0)
         kept.append(pa.table(rest.filter(pc.greater_equal(rest["count"], config.min_count))))
     others = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
-    return own_counts, others, denied, max(most, int(own_counts.max(initial=0)))
+    return own_counts, others, denied, most
 
 
 def _room(own: int, config: VocabularyConfig) -> int:

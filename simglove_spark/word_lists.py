@@ -174,8 +174,10 @@ def _columns(data: bytes, name: str, suffix: str) -> tuple[pa.Array, Place]:
     wrong = np.flatnonzero(ids[order] != np.arange(ids.size))
     if wrong.size:
         first = int(wrong[0])
+        found = table["word_id"][order[first]].as_py()
         raise InputError(
-            f"word_id must be 0, 1, 2, ..., each once; got {ids[order[first]]} where {first} is due ({place(first)}). "
+            f"word_id must be 0, 1, 2, ..., each once; got {'nothing' if found is None else found} where {first} is due "
+            f"({place(first)}). "
             "Number the words anew."
         )
     return table["word"].combine_chunks().fill_null("").take(pa.array(order)), place
