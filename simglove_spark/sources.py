@@ -35,13 +35,17 @@ def source_of(frame: "DataFrame", cleaning: Cleaning) -> Source:
 
 
 def read_corpus(
-    spark: "SparkSession", inputs: list[dict[str, Any]], config: CorpusConfig, slots: int | None
+    spark: "SparkSession",
+    inputs: list[dict[str, Any]],
+    config: CorpusConfig,
+    slots: int | None,
+    whole_rows: bool = False,
 ) -> list[Source]:
     """Sources over what `corpus.list_inputs` found.
 
     Plain text is read by the workers themselves, in byte ranges; Spark reads what is compressed or has columns, and what
     lies elsewhere than in a file system of this machine. ``slots`` is the number of tasks that run at once, None on a
-    cluster.
+    cluster. With ``whole_rows`` each row is read by one task from its beginning to its end; else a long row may be shared.
 
     Raises
     ------
@@ -57,7 +61,8 @@ def read_corpus(
     sources = []
     if tasks := plan(kinds.pop("plain", []), slots):
         frame = spark.range(0, len(tasks), 1, len(tasks))
-        sources.append(Source(frame, partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning)))
+        read = partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning, whole_rows=whole_rows)
+        sources.append(Source(frame, read))
     return sources + [source_of(_read(spark, kind, entries, config), cleaning) for kind, entries in kinds.items()]
 
 

@@ -21,6 +21,7 @@ BLOCK_BYTES, AHEAD_BYTES = 4 << 20, 1 << 16
 MOST_BYTES, LEAST_BYTES = 128 << 20, 1 << 20  # of a task; fewer tasks send fewer cells, for each sends those it met
 TASKS_ON_A_CLUSTER, LEAST_BYTES_ON_A_CLUSTER = 256, 16 << 20
 _WHITE = re.compile(rb"[ \t-\r]")
+_LINE_END = re.compile(rb"\r\n?|\n")
 _NEWLINE, _RETURN = b"\n"[0], b"\r"[0]
 
 
@@ -65,16 +66,20 @@ def plan(files: list[dict[str, Any]], slots: int | None) -> list[list[Range]]:
     return planned
 
 
-def pieces(batches: Iterator[pa.RecordBatch], tasks: list[list[Range]], cleaning: Cleaning) -> Iterator[Piece]:
+def pieces(
+    batches: Iterator[pa.RecordBatch], tasks: list[list[Range]], cleaning: Cleaning, whole_rows: bool = False
+) -> Iterator[Piece]:
     """Text of the tasks whose numbers stand in the batches' one column."""
     for batch in batches:
         for task in batch.column(0).to_pylist():
             for own in tasks[task]:
-                yield from pieces_of(own, cleaning)
+                yield from pieces_of(own, cleaning, whole_rows)
 
 
-def pieces_of(own: Range, cleaning: Cleaning) -> Iterator[Piece]:
-    """Text of a range.
+def pieces_of(own: Range, cleaning: Cleaning, whole_rows: bool = False) -> Iterator[Piece]:
+    """Text of a range: the words that start in it, or with ``whole_rows`` the rows that begin in it.
+
+    A row longer than a block comes in several open pieces, one after another.
 
     Raises
     ------
@@ -82,17 +87,43 @@ def pieces_of(own: Range, cleaning: Cleaning) -> Iterator[Piece]:
         When the file cannot be read, or is not the one that was listed.
     """
     with _opened(own) as stream:
-        begin = own.begin
-        if begin == 0 and stream.read(len(BOM_UTF8)) == BOM_UTF8:  # as Spark's reader does
-            begin = len(BOM_UTF8)
-        elif begin and not _WHITE.match(_read(stream, own, begin - 1, 1)):
-            begin += sum(map(len, _rest_of_word(stream, own, begin)))
+        begin = _first_byte(stream, own, whole_rows)
+        if whole_rows and begin < own.end:
+            own = own._replace(end=_row_begin(stream, own, own.end, own.size))
         for text, end in _blocks(stream, own, begin):
             following = _read(stream, own, end, 1) if end < own.size else b""
             column, rows, is_open = _rows(text, following)
             column, bad = clean(column, cleaning)
             ahead = _ahead(stream, own, end, cleaning) if is_open and end >= own.end else None
             yield Piece(column, rows, bad, is_open, ahead)
+
+
+def _first_byte(stream: BinaryIO, own: Range, whole_rows: bool) -> int:
+    """Where the range's own text begins; at or after its end when it has none."""
+    mark = len(BOM_UTF8)  # passed over as Spark's reader does
+    if own.begin <= mark:
+        stream.seek(0)
+        begin = mark if stream.read(mark) == BOM_UTF8 else 0
+        if own.begin <= begin:
+            return begin
+    if whole_rows:
+        return _row_begin(stream, own, own.begin, own.end)
+    if _WHITE.match(_read(stream, own, own.begin - 1, 1)):
+        return own.begin
+    return own.begin + sum(map(len, _rest_of_word(stream, own, own.begin)))
+
+
+def _row_begin(stream: BinaryIO, own: Range, position: int, limit: int) -> int:
+    """First place from ``position`` on where a row begins; ``limit`` or later when there is none before it."""
+    position -= 1  # a line may end right before
+    while position < limit:
+        text = _read(stream, own, position, min(AHEAD_BYTES, own.size - position))
+        if found := _LINE_END.search(text):
+            position += found.end()
+            is_cut = found.end() == len(text) and found[0] == b"\r" and position < own.size
+            return position + (is_cut and _read(stream, own, position, 1) == b"\n")
+        position += len(text)
+    return position
 
 
 def _blocks(stream: BinaryIO, own: Range, position: int) -> Iterator[tuple[bytes, int]]:

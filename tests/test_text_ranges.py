@@ -24,6 +24,7 @@ TEXT = st.lists(
     st.sampled_from([b"a", b"bb", b"ccc", b"dd", b"unknown", b" ", b" ", b"\t", b"\n", b"\r", b"\r\n", b"\x0b"]),
     max_size=60,
 ).map(b"".join)
+BOM = b"\xef\xbb\xbf"
 VOCABULARY = [b"a", b"bb", b"ccc", b"dd", b"abb", b"add"]
 
 
@@ -42,6 +43,18 @@ def words_in(ranges: list[Range]) -> tuple[Counter[bytes], int, int]:
                 assert not table.add(block)
     batch = table.drain()
     return Counter(dict(zip(batch["word"].to_pylist(), batch["count"].to_pylist(), strict=True))), rows, bad
+
+
+def rows_in(own: Range) -> list[bytes]:
+    """Rows of a range read whole, without their line ends; those in several pieces put together."""
+    rows, is_open, ended = [], False, 0
+    for piece in pieces_of(own, Cleaning(), whole_rows=True):
+        texts = [text.encode() for text in piece.column.to_pylist()]
+        rows[-is_open:] = [rows[-1] + texts[0], *texts[1:]] if is_open else [*rows, *texts]
+        is_open, ended = piece.is_open, ended + piece.rows
+        assert piece.ahead is None
+    assert ended == len(rows)
+    return [row.removesuffix(b"\n").removesuffix(b"\r") for row in rows]
 
 
 def pairs_in(tasks: list[list[Range]], window: int, keep_places: bool) -> Counter[tuple[int, int]]:
@@ -78,6 +91,33 @@ def test_each_word_and_row_is_read_once(folder: Path, text: bytes, places: list[
     expected = naive.lines(text)
     assert found == Counter(text.split())
     assert (rows, bad) == (len(expected) - (expected[-1] == b""), 0)
+
+
+@given(
+    text=TEXT.filter(bool),
+    mark=st.sampled_from([b"", BOM]),
+    places=st.lists(st.integers(0, 300), max_size=6),
+    block=st.sampled_from([1, 2, 7, 1 << 20]),
+)
+@settings(max_examples=500, deadline=None)
+def test_whole_rows_belong_to_the_range_in_which_they_begin(
+    folder: Path, text: bytes, mark: bytes, places: list[int], block: int
+) -> None:
+    path = folder / "text.txt"
+    path.write_bytes(mark + text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_ranges, "BLOCK_BYTES", block)
+        patch.setattr(text_ranges, "AHEAD_BYTES", block)
+        ranges = cut(path, places)
+        found = [rows_in(own) for own in ranges]
+    rows, begin = [], len(mark)
+    for row in text.replace(b"\r\n", b"\n~").replace(b"\r", b"\n").split(b"\n"):  # ~ holds the place of a byte
+        skipped = row.startswith(b"~")
+        rows.append((begin + skipped, row.removeprefix(b"~")))
+        begin += len(row) + 1
+    if rows[-1][0] == path.stat().st_size:
+        rows.pop()
+    assert found == [[row for begin, row in rows if own.begin <= begin < own.end] for own in ranges]
 
 
 @given(
@@ -122,8 +162,9 @@ def test_words_that_are_not_utf8_are_counted_where_they_start(tmp_path: Path) ->
 
 def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
-    path.write_bytes(b"\xef\xbb\xbfa bb\na")
-    assert words_in(cut(path, []))[0] == words_in(cut(path, [4]))[0] == {b"a": 2, b"bb": 1}
+    path.write_bytes(BOM + b"a bb\na")
+    for places in ([], [1], [2], [3], [4], [1, 2, 3]):
+        assert words_in(cut(path, places))[0] == {b"a": 2, b"bb": 1}
 
 
 def listed(*sizes: int) -> list[dict[str, Any]]:
