@@ -124,7 +124,7 @@ def _refuse_wrong_names(config: TrainConfig) -> None:
 def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]], lists: WordLists) -> bool:
     """Whether all tables are there, as asked for; refuses what stands in the way before anything is written."""
     overwrite = road.resources.overwrite
-    if not counting.words_are_counted(road.corpus, inputs, folder, overwrite):
+    if not counting.words_are_counted(road.corpus, road.vocabulary, inputs, folder, overwrite):
         return False
     if not vocabulary.is_chosen(folder, lists, overwrite):
         return False

@@ -16,7 +16,7 @@ from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
-from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
+from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
 from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import (
     COUNTER_SHARD,
@@ -30,7 +30,7 @@ from simglove_spark.table_files import (
     write_file,
 )
 from simglove_spark.text_rows import Piece, spans
-from simglove_spark.word_counter import WordCounter
+from simglove_spark.word_counter import DocumentCounter, WordCounter
 from simglove_spark.word_lists import UNLISTED, WordLists
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def shards_for(inputs: list[dict[str, Any]]) -> int:
     return max(2, total_bytes(inputs) // BYTES_PER_SHARD)
 
 
-def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFrame":
+def count_words(sources: list[Source], num_shards: int, memory: int, documents: bool = False) -> "DataFrame":
     """Occurrences of every word: columns shard int, word binary, count long, each word once.
 
     Parameters
@@ -56,6 +56,8 @@ def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFra
         Shards of the table; a word's shard is chosen by its bytes.
     memory : int
         Bytes that a worker's table may take, about.
+    documents : bool
+        Whether to count the rows that hold each word too, as one more column documents long; sources must have whole rows.
 
     Returns
     -------
@@ -64,9 +66,11 @@ def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFra
     """
     from pyspark.sql import functions as f
 
-    count = partial(_count_partition, num_shards=num_shards, memory=memory)
-    counted = map_sources(sources, count, "shard int, word binary, count long")
-    return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
+    counter = DocumentCounter if documents else WordCounter
+    count = partial(_count_partition, num_shards=num_shards, memory=memory, counter=counter)
+    counted = map_sources(sources, count, ", ".join(["shard int, word binary", *(f"{n} long" for n in counter.names)]))
+    sums = [f.sum(name).alias(name) for name in counter.names]
+    return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(*sums)
 
 
 def _count_partition(
@@ -74,38 +78,42 @@ def _count_partition(
     pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     num_shards: int,
     memory: int,
+    counter: type[WordCounter],
 ) -> Iterator[pa.RecordBatch]:
-    table = WordCounter(memory, num_shards)
+    table = counter(memory, num_shards)
     rows = bad_words = 0
     for piece in pieces(batches):
         rows, bad_words = rows + piece.rows, bad_words + piece.bad
-        for block in spans(piece.column):
+        for block in spans(piece.column, piece.is_open):
             yield from table.add(block)
     yield table.drain()
     names = pa.array([b"rows", b"bad_words"], pa.binary())
-    shards = pa.array([COUNTER_SHARD] * 2, pa.int32())
-    yield pa.RecordBatch.from_arrays([shards, names, pa.array([rows, bad_words])], ["shard", "word", "count"])
+    shards, numbers = pa.array([COUNTER_SHARD] * 2, pa.int32()), pa.array([rows, bad_words])
+    yield pa.RecordBatch.from_arrays(
+        [shards, names, *[numbers] * len(counter.names)], ["shard", "word", *counter.names]
+    )
 
 
-def write_word_counts(counts: "DataFrame", folder: str) -> "DataFrame":
+def write_word_counts(counts: "DataFrame", folder: str, documents: bool = False) -> "DataFrame":
     """Write one sorted file per shard into ``folder``; the report's rows tell of them (see `table_files`)."""
     ordered = counts.sortWithinPartitions("shard", "word")
-    return ordered.mapInArrow(partial(_write_partition, folder=folder), REPORT_DDL)
+    schema = word_counts_schema(documents)
+    return ordered.mapInArrow(partial(_write_partition, folder=folder, schema=schema), REPORT_DDL)
 
 
-def _write_partition(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
+def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for shard, slices in by_shard(batches):
-        tables = (pa.table({"word": part["word"], "count": part["count"]}) for part in slices)
+        tables = (pa.table({name: part[name] for name in schema.names}) for part in slices)
         if shard == COUNTER_SHARD:
             rows = [row for table in tables for row in table.to_pylist()]
             yield report_batch([counter(row["word"].decode(), row["count"]) for row in rows])
         else:
-            groups = (table.cast(WORD_COUNTS) for table in row_groups(tables, ROWS_PER_GROUP))
-            yield report_batch([write_file(Path(folder), f"words-{shard:05d}", WORD_COUNTS, groups)])
+            groups = (table.cast(schema) for table in row_groups(tables, ROWS_PER_GROUP))
+            yield report_batch([write_file(Path(folder), f"words-{shard:05d}", schema, groups)])
 
 
 def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) -> tuple[pa.Table, dict[str, int]]:
-    """Words that occur at least ``min_count`` times, at most ``max_vocab`` of them, with dense ids, as ``lists`` allow.
+    """Words that occur at least ``min_count`` times, in ``min_documents`` rows, at most ``max_vocab`` of them, with dense ids.
 
     Parameters
     ----------
@@ -144,8 +152,10 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) 
             "Check its words, --lowercase and --normalize."
         )
     if left < 2:
+        asked = f"--min-count {config.min_count}"
+        asked += f" and --min-documents {config.min_documents}" if config.documents else ""
         raise InputError(
-            f"vocabulary must have at least 2 words; got {left} with --min-count {config.min_count} ({folder}). "
+            f"vocabulary must have at least 2 words; got {left} with {asked} ({folder}). "
             f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
         )
     counters = {} if lists.denied is None else {"denied": denied}
@@ -171,7 +181,10 @@ def _sort_out(
         denied += int(np.count_nonzero(found >= own_counts.size))
         rest = batch.filter(pa.array(found == UNLISTED))
         most = max(most, pc.max(rest["count"]).as_py() or 0)
-        kept.append(pa.table(rest.filter(pc.greater_equal(rest["count"], config.min_count))))
+        enough = pc.greater_equal(rest["count"], config.min_count)
+        if config.documents:
+            enough = pc.and_(enough, pc.greater_equal(rest["documents"], config.min_documents))
+        kept.append(pa.table(rest.filter(enough)).select(WORD_COUNTS.names))
     others = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
     return own_counts, others, denied, most
 

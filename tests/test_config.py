@@ -27,6 +27,8 @@ CASES = [
         {"max_vocab": 2**31 - 1},
         f"--max-vocab must lie between 2 and 2,147,483,646; got 2147483647. {KEEP_ALL}",
     ),
+    (VocabularyConfig, {"min_documents": 0}, "--min-documents must be at least 1; got 0. Leave it out."),
+    (VocabularyConfig, {"vocabulary": "v", "min_documents": 2}, f"--min-documents {LEFT_OUT}; got 2. {ADD_GROW}"),
     (VocabularyConfig, {"grow": True}, "--grow must come with --vocabulary; got none. Name the vocabulary that grows."),
     (VocabularyConfig, {"vocabulary": "v", "min_count": 4}, f"--min-count {LEFT_OUT}; got 4. {ADD_GROW}"),
     (VocabularyConfig, {"vocabulary": "v", "max_vocab": 9}, f"--max-vocab {LEFT_OUT}; got 9. {ADD_GROW}"),

@@ -243,7 +243,14 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert pairs.parents == [words.as_parent()]
     as_read = {"column": None, "where": None, "normalize": "none", "lowercase": False}
     assert counts.config == {**as_read, "on_bad_bytes": "error"}
-    chosen = {"min_count": 1, "max_vocab": None, "deny_list": None, "vocabulary": None, "grow": False}
+    chosen = {
+        "min_count": 1,
+        "max_vocab": None,
+        "min_documents": 1,
+        "deny_list": None,
+        "vocabulary": None,
+        "grow": False,
+    }
     assert words.config == {**counts.config, **chosen}
     options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}
     assert pairs.config == {**counts.config, **options}
