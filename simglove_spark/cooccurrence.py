@@ -97,7 +97,7 @@ def _count_partition(
         yield _run_batch(*run)
     yield _run_batch(COUNTER_SHARD, bad_words.to_bytes(8, "little"))
     if subsampling is not None:
-        yield _run_batch(EFFECTIVE_SHARD, effective_counts.to_bytes(subsampling.left))
+        yield _run_batch(EFFECTIVE_SHARD, effective_counts.to_bytes(table.by_id(subsampling.left)))
 
 
 def _count_piece(counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,6 @@ No Spark. Words are held once a part in memory, pairs one shard at a time.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,12 @@ from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manif
 from simglove_spark.memory import show_size
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
-from simglove_spark.schemas import PAIRS, WORD_COUNTS, check
+from simglove_spark.schemas import PAIRS, check, word_counts_schema
 from simglove_spark.shards import shard_number
 from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
 from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.trainer import memory_budget
+from simglove_spark.word_lists import read_lists
 
 BYTES_PER_WORD = 100  # of a word with its count, held and sorted
 
@@ -60,12 +60,19 @@ def merge_words(
     ConfigError
         When the parts were read in different ways, or something else is at ``output``.
     InputError
-        When a part is missing or broken, or two hold the same input.
+        When a part or a list of words is missing or broken, or two parts hold the same input.
     ResourceError
         When the words do not fit into memory.
     """
     opened = _open(parts, "word_counts")
     inputs, options = _union(opened), opened[0][1].config
+    schema = _schema(opened[0][1])
+    if config.documents and "documents" not in schema.names:
+        raise ConfigError(
+            f"--min-documents must be given parts with documents counted; got none ({parts[0]}). "
+            f"Count the words of each part with --min-documents {config.min_documents}."
+        )
+    lists = read_lists(config, options)
     needed = sum(manifest.rows for _, manifest in opened) * BYTES_PER_WORD
     if needed > memory_budget(resources):
         raise ResourceError(
@@ -77,13 +84,13 @@ def merge_words(
         with building(folder, resources.overwrite) as staging, progress.task("merge words", unit="words") as task:
             shards = vocabulary.shards_for(inputs)
             report = []
-            for shard, words in enumerate(_words_by_shard(opened, shards)):
+            for shard, words in enumerate(_words_by_shard(opened, schema, shards)):
                 if words.num_rows:
                     groups = row_groups([words], vocabulary.ROWS_PER_GROUP)
-                    report.append(write_file(staging, f"words-{shard:05d}", WORD_COUNTS, groups))
+                    report.append(write_file(staging, f"words-{shard:05d}", schema, groups))
                 task.advance(words.num_rows)
-            _finish("word_counts", WORD_COUNTS, opened, staging, report, {"inputs": inputs})
-    return vocabulary.choose_into(output, config, {**options, **asdict(config)}, resources.overwrite)
+            _finish("word_counts", schema, opened, staging, report, {"inputs": inputs})
+    return vocabulary.choose_into(output, config, lists, resources.overwrite, progress)
 
 
 def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConfig, progress: Progress) -> Manifest:
@@ -142,8 +149,13 @@ def _open(parts: list[Path], table: str) -> list[Part]:
                     f"{first.config.get(key)} ({parts[0]}). Count one of them again."
                 )
         for entry in manifest.own_files:
-            check(pq.read_schema(checked_path(folder, entry)), WORD_COUNTS if table == "word_counts" else PAIRS, folder)
+            check(pq.read_schema(checked_path(folder, entry)), _schema(manifest), folder)
     return opened
+
+
+def _schema(manifest: Manifest) -> pa.Schema:
+    """Columns that the files of a part must have."""
+    return PAIRS if manifest.table == "pairs" else word_counts_schema(manifest.config.get("documents", False))
 
 
 def _union(opened: list[Part]) -> list[dict[str, Any]]:
@@ -158,9 +170,9 @@ def _union(opened: list[Part]) -> list[dict[str, Any]]:
     return [found[path] for path in sorted(found)]
 
 
-def _words_by_shard(opened: list[Part], shards: int) -> Iterator[pa.Table]:
+def _words_by_shard(opened: list[Part], schema: pa.Schema, shards: int) -> Iterator[pa.Table]:
     """Sorted words of each shard of the whole, each word once."""
-    apart: list[list[pa.Table]] = [[WORD_COUNTS.empty_table()] for _ in range(shards)]
+    apart: list[list[pa.Table]] = [[schema.empty_table()] for _ in range(shards)]
     for folder, manifest in opened:
         for batch in read_batches(folder, manifest.files):
             numbers = _shards_of(batch["word"], shards)
@@ -168,8 +180,9 @@ def _words_by_shard(opened: list[Part], shards: int) -> Iterator[pa.Table]:
                 apart[shard].append(pa.table(batch.filter(pa.array(numbers == shard))))
     for shard, tables in enumerate(apart):
         apart[shard] = []  # what is done need not be kept
-        words = pa.concat_tables(tables).group_by("word").aggregate([("count", "sum")]).sort_by("word")
-        yield words.rename_columns(["word", "count"]).cast(WORD_COUNTS)
+        sums = [(name, "sum") for name in schema.names[1:]]
+        words = pa.concat_tables(tables).group_by("word").aggregate(sums).sort_by("word")
+        yield words.rename_columns(schema.names).cast(schema)
 
 
 def _shards_of(words: pa.StringArray, shards: int) -> np.ndarray:

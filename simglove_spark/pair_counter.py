@@ -191,13 +191,15 @@ class PairCounter:
         Sorting is by transposing: writing rows of cells (i, j) in order of i makes the rows of j ascend; doing it again
         from those makes the rows of i ascend. A word's smaller contexts go to the front of its row, greater ones behind.
         """
-        sizes = np.zeros((self.table.size, 2), np.int64)
-        pairs.cells_per_word(self.triangle, self.frequent, self.keys, sizes)
+        sizes, ids = np.zeros((self.table.size, 2), np.int64), self.table.ids
+        if not np.array_equal(ids, np.arange(ids.size)):
+            pairs.put_ids(self.keys, ids)
+        pairs.cells_per_word(self.triangle, ids[: self.frequent], self.keys, sizes)
         starts, ends = _bounds(sizes[:, 1])
         unsorted_contexts, unsorted_counts = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)
         cursors = starts.copy()
         pairs.gather_upper(
-            self.triangle, self.frequent, self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
+            self.triangle, ids[: self.frequent], self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
         )
         row_starts, row_ends = _bounds(sizes.sum(axis=1))
         contexts, counts = np.empty(row_ends[-1], np.int32), np.empty(row_ends[-1], np.int64)

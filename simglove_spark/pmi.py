@@ -21,12 +21,13 @@ class Weighing:
         pmi_ij = log x_ij - log X - log n_i - log n_j + 2 log N    (nats; with GloVe log x_ij alone)
         f(x)   = min(1, (x / x_max)^alpha)                          x = count / unit
 
-    Each n_i is first evened out to mean (n_i / mean)^count_power (Levy, Goldberg & Dagan 2015, for contexts alone).
+    Each n_i is first evened out to mean (n_i / mean)^count_power (Levy, Goldberg & Dagan 2015, for contexts alone); the mean is
+    over the words that the corpus has.
 
     Parameters
     ----------
     log_counts : float64[V]
-        log n_i, evened out; zeros with GloVe.
+        log n_i, evened out, -inf where n_i is 0; zeros with GloVe.
     constant : float
         2 log N - log X, X in units; with GloVe - log unit.
     log_x_max : float
@@ -53,9 +54,11 @@ class Weighing:
         if config.model == "glove":
             return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, not config.no_truncate_weight)
         constant = 2 * math.log(pairs.details["total_words"]) - math.log(pairs.details["total_pairs"])
-        mean, power = math.log(pairs.details["total_words"] / counts.size), config.count_power
-        logs = np.log(np.maximum(counts, 1))
-        evened = mean + power * (logs - mean) if power != 1 else logs
+        seen, power = counts > 0, config.count_power
+        mean = math.log(pairs.details["total_words"] / np.count_nonzero(seen))
+        logs = np.log(counts[seen])
+        evened = np.full(counts.size, -np.inf)
+        evened[seen] = mean + power * (logs - mean) if power != 1 else logs
         return cls(evened, constant, log_x_max, config.alpha, not config.no_truncate_weight)
 
     @cached_property

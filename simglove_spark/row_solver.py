@@ -42,6 +42,8 @@ class RowSolver:
     ----------
     sides : tuple of Side
         The words' vectors; in two spaces also those of the contexts.
+    seen : bool[V]
+        Words that the corpus has. The others take no part: they weigh nothing in any sum and stay as they start.
     """
 
     name = "sweep"
@@ -50,11 +52,13 @@ class RowSolver:
         self.config, self.threads = config, threads
         self.reweighing = Reweighing(load_loss(config.loss), config.loss) if config.loss else None
         self.l2, self.shards_done, self.loss_so_far = config.l2, 0, 0.0
+        self.seen = counts > 0
         most = ROWS_PER_BLOCK if config.all_pairs_weight > 0 else ROWS_WITHOUT_ALL_PAIRS
-        self.rows_per_block = min(most, max(1, counts.size // LEAST_BLOCKS))
-        activities = (counts / counts.mean()) ** config.all_pairs_power
-        self.activities = (activities / activities.mean()).astype(np.float32)
-        starts = start_vectors(counts.size, config, config.dim**0.5)
+        self.rows_per_block = min(most, max(1, int(self.seen.sum()) // LEAST_BLOCKS))
+        activities = (counts[self.seen] / counts[self.seen].mean()) ** config.all_pairs_power
+        self.activities = np.zeros(counts.size, np.float32)
+        self.activities[self.seen] = activities / activities.mean()
+        starts = start_vectors(counts, config, config.dim**0.5)
         self.sides = tuple(Side(vectors, self.activities) for vectors in starts)
 
     @property
@@ -120,7 +124,8 @@ class RowSolver:
         losses, options = [], self._options(STEPS)
         for place in range(len(self.sides)):
             seed = [self.config.seed, 2 + 10 * place, number, shard]
-            order = np.random.default_rng(seed).permutation(rows.words.size)
+            own = np.flatnonzero(self.seen[rows.words])
+            order = own[np.random.default_rng(seed).permutation(own.size)]
             blocks = (order[first : first + self.rows_per_block] for first in range(0, order.size, self.rows_per_block))
             where = f"sweep {number}, shard {shard}"
             losses.append(sum(self._solve_block(pool, rows, np.sort(block), place, where, options) for block in blocks))

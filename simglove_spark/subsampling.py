@@ -37,7 +37,7 @@ def chances(counts: NDArray[np.int64], threshold: float) -> NDArray[np.float64]:
     threshold : float
         t.
     """
-    ratios = threshold * counts.sum() / counts
+    ratios = threshold * counts.sum() / np.maximum(counts, 1)
     return np.minimum(1.0, np.sqrt(ratios) + ratios)
 
 

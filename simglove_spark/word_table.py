@@ -15,21 +15,23 @@ from simglove_spark.cache import temporary_home
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest, checked_path
 
-ARRAYS = ("word_bytes", "word_offsets", "slots", "counts")
-LAYOUT = 2  # raise it with any change of the arrays or of the hash: an old copy must not be read
+ARRAYS = ("word_bytes", "word_offsets", "slots", "ids", "counts")
+LAYOUT = 3  # raise it with any change of the arrays or of the hash: an old copy must not be read
 
 
 @dataclass(frozen=True)
 class WordTable:
-    """Words by id, and an open-addressing table over them.
+    """Words by rank, the most frequent first, and an open-addressing table over them.
 
-    Word w is word_bytes[word_offsets[w]:word_offsets[w + 1]]; ``slots`` (int32, a power of two) holds ids, -1 where free.
-    ``counts`` (int64) are the words' occurrences, where they were told.
+    Word w is word_bytes[word_offsets[w]:word_offsets[w + 1]], has the id ids[w] (int32) and occurs counts[w] times (int64; none
+    where they were not told); ``slots`` (int32, a power of two) holds ranks, -1 where free. But for vocabularies that people
+    gave, ranks are ids.
     """
 
     word_bytes: np.ndarray
     word_offsets: np.ndarray
     slots: np.ndarray
+    ids: np.ndarray
     counts: np.ndarray
 
     @property
@@ -37,19 +39,30 @@ class WordTable:
         """Number of words."""
         return self.word_offsets.size - 1
 
+    def by_id(self, values: np.ndarray) -> np.ndarray:
+        """Values of all words, given by rank, in order of their ids."""
+        ordered = np.empty_like(values)
+        ordered[self.ids] = values
+        return ordered
 
-def build_word_table(words: pa.Array, slots: int | None = None, counts: ArrayLike = ()) -> WordTable:
-    """Table over words in order of their ids (``slots`` is for tests: a power of two greater than their number)."""
-    column = words.cast(pa.large_string()).cast(pa.large_binary())
+
+def build_word_table(words: pa.Array, counts: ArrayLike | None = None, slots: int | None = None) -> WordTable:
+    """Table over words in order of their ids, ranked by their counts if these are given.
+
+    ``slots`` is for tests: a power of two greater than their number.
+    """
+    known = np.array([] if counts is None else counts, np.int64)
+    ids = np.arange(len(words)) if counts is None else np.argsort(-known, kind="stable")
+    column = words.cast(pa.large_string()).cast(pa.large_binary()).take(pa.array(ids))
     offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
     data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
     table = np.full(slots or 1 << (2 * len(column)).bit_length(), -1, np.int32)
-    offsets = offsets - offsets[0]
+    offsets, ids = offsets - offsets[0], ids.astype(np.int32)
     tokens.index_words(data, offsets, table)
-    occurrences = np.array(counts, np.int64)
-    for array in (data, offsets, table, occurrences):
+    known = known if counts is None else known[ids]
+    for array in (data, offsets, table, ids, known):
         array.flags.writeable = False  # as mapped ones are: numba compiles kernels anew for arrays that can be written
-    return WordTable(data, offsets, table, occurrences)
+    return WordTable(data, offsets, table, ids, known)
 
 
 @lru_cache(maxsize=1)
@@ -81,7 +94,7 @@ def _build_copy(folder: Path, place: Path) -> None:
     manifest = Manifest.load(folder, "vocabulary")
     files = [checked_path(folder, entry) for entry in manifest.files]
     words = pa.concat_tables([pq.read_table(path, columns=["word", "count"]) for path in files])
-    table = build_word_table(words["word"].combine_chunks(), counts=words["count"].to_numpy())
+    table = build_word_table(words["word"].combine_chunks(), words["count"].to_numpy())
     staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
     for name in ARRAYS:
         np.save(staging / f"{name}.npy", getattr(table, name))

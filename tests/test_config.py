@@ -18,6 +18,8 @@ WHOLE = "Give a positive whole number."
 DEFAULT = "Use the default."
 KEEP_ALL = "Leave it out to keep all words."
 SUBSAMPLE = "Use 1e-3 to 1e-5, or leave it out."
+LEFT_OUT = "must be left out with --vocabulary, whose words are all kept"
+ADD_GROW = "Or add --grow: it then decides about other words."
 CASES = [
     *(
         (
@@ -34,6 +36,11 @@ CASES = [
         {"max_vocab": 2**31 - 1},
         f"--max-vocab must lie between 2 and 2,147,483,646; got 2147483647. {KEEP_ALL}",
     ),
+    (VocabularyConfig, {"min_documents": 0}, "--min-documents must be at least 1; got 0. Leave it out."),
+    (VocabularyConfig, {"vocabulary": "v", "min_documents": 2}, f"--min-documents {LEFT_OUT}; got 2. {ADD_GROW}"),
+    (VocabularyConfig, {"grow": True}, "--grow must come with --vocabulary; got none. Name the vocabulary that grows."),
+    (VocabularyConfig, {"vocabulary": "v", "min_count": 4}, f"--min-count {LEFT_OUT}; got 4. {ADD_GROW}"),
+    (VocabularyConfig, {"vocabulary": "v", "max_vocab": 9}, f"--max-vocab {LEFT_OUT}; got 9. {ADD_GROW}"),
     (PairsConfig, {"window_size": 0}, "--window-size must lie between 1 and 1000; got 0. Use 10."),
     (PairsConfig, {"window_size": 1001}, "--window-size must lie between 1 and 1000; got 1001. Use 10."),
     (PairsConfig, {"num_shards": 0}, "--num-shards must lie between 1 and 1,048,576; got 0. Leave it out."),
@@ -82,6 +89,8 @@ def test_impossible_options_are_refused(kind: type, options: dict[str, Any], mes
     ("kind", "options"),
     [
         (VocabularyConfig, {"min_count": 1, "max_vocab": 2}),
+        (VocabularyConfig, {"vocabulary": "v", "min_count": 5, "deny_list": "d"}),
+        (VocabularyConfig, {"vocabulary": "v", "grow": True, "min_count": 2, "max_vocab": 9}),
         (PairsConfig, {"window_size": 1000, "num_shards": 1, "subsample": 1e-300}),
         (
             TrainConfig,

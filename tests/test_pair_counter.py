@@ -49,7 +49,12 @@ def encoded(rows: list[list[str]]) -> list[bytes]:
 
 
 def counted(
-    parts: list[list[bytes]], words: list[str], weights: np.ndarray, sizes: Sizes, shards: int = 3
+    parts: list[list[bytes]],
+    words: list[str],
+    weights: np.ndarray,
+    sizes: Sizes,
+    shards: int = 3,
+    counts: np.ndarray | None = None,
 ) -> tuple[Counter[tuple[int, int]], int, int]:
     """Pair counts through one `PairCounter` per part, as tasks have them; how many runs it gave, and words it met.
 
@@ -65,7 +70,7 @@ def counted(
         patch.setattr(pair_counter, "RUN_BYTES", sizes.run_bytes)
         patch.setattr(pair_counter, "_power_of_two", lambda limit: sizes.most_slots)
         for rows in parts:
-            counter = PairCounter(build_word_table(pa.array(words)), weights, shards, 1 << 20)
+            counter = PairCounter(build_word_table(pa.array(words), counts), weights, shards, 1 << 20)
             for block in spans(clean(pa.array(rows, pa.binary()))[0]):
                 for shard, run in counter.add(block):
                     runs[shard].append(run)
@@ -97,6 +102,30 @@ def test_any_tables_and_blocks_count_what_a_plain_loop_counts(
     found, _, met = counted([encoded(rows)], WORDS, distance_weights(window, weighting), sizes)
     assert found == naive.count_pairs(encoded(rows), ids_of(WORDS), window, weighting)
     assert met == sum(word in WORDS for row in rows for word in row)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=ROWS,
+    window=st.integers(1, 6),
+    sizes=SIZES,
+    counts=st.lists(st.integers(0, 4), min_size=len(WORDS), max_size=len(WORDS)),
+)
+@example(rows=[["rarer", "a", "b"]], window=2, sizes=Sizes(triangle=2), counts=[0, 0, 0, 0, 0, 0, 0, 0, 1, 2])
+def test_words_in_any_order_of_frequency_are_counted_by_rank_and_handed_out_by_id(
+    rows: list[list[str]], window: int, sizes: Sizes, counts: list[int]
+) -> None:
+    weights = distance_weights(window, "harmonic")
+    found, _, _ = counted([encoded(rows)], WORDS, weights, sizes, counts=np.array(counts))
+    assert found == naive.count_pairs(encoded(rows), ids_of(WORDS), window, "harmonic")
+
+
+def test_the_most_frequent_words_lie_in_the_triangle_whatever_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_counter, "TRIANGLE_WORDS", 2)
+    counter = PairCounter(build_word_table(pa.array(WORDS), np.arange(10)), distance_weights(1, "flat"), 1, 1 << 20)
+    for block in spans(clean(pa.array(["rare rarer", "a b"]))[0]):
+        assert list(counter.add(block)) == []
+    assert (counter.triangle.tolist(), counter.cells) == ([1], 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -235,21 +264,23 @@ def test_count_pairs_compiled_or_not_fills_the_same_tables() -> None:
 
 
 def test_the_twins_of_the_table_kernels_agree() -> None:
-    ids = np.random.default_rng(5).integers(-1, 9, 400).astype(np.int32)
+    ranks = np.random.default_rng(5).integers(-1, 9, 400).astype(np.int32)
     triangle, frequent, keys, values = empty_tables(128, 4)
-    position, _ = pairs.count_pairs(ids, 0, 400, np.array([2, 1]), triangle, frequent, keys, values, 0, 100)
+    position, _ = pairs.count_pairs(ranks, 0, 400, np.array([2, 1]), triangle, frequent, keys, values, 0, 100)
     assert position == 400
+    ids = np.array([3, 8, 0, 1, 7, 2, 6, 4, 5], np.int32)
     results = []
     with np.errstate(over="ignore"):
         for twin in (lambda kernel: kernel, lambda kernel: kernel.py_func):
             new_keys, new_values = np.zeros(256, np.uint64), np.zeros(256, np.int64)
             twin(pairs.rehash)(keys, values, new_keys, new_values)
+            twin(pairs.put_ids)(new_keys, ids)
             sizes = np.zeros((9, 2), np.int64)
-            twin(pairs.cells_per_word)(triangle, frequent, keys, sizes)
+            twin(pairs.cells_per_word)(triangle, ids[:frequent], new_keys, sizes)
             ends = np.cumsum(sizes[:, 1])
             cursors = ends - sizes[:, 1]
             contexts, counts = np.zeros(ends[-1], np.int32), np.zeros(ends[-1], np.int64)
-            twin(pairs.gather_upper)(triangle, frequent, keys, values, cursors, contexts, counts)
+            twin(pairs.gather_upper)(triangle, ids[:frequent], new_keys, new_values, cursors, contexts, counts)
             assert cursors.tolist() == ends.tolist()
             row_ends = np.cumsum(sizes[:, 0])
             across, across_counts = np.zeros(row_ends[-1], np.int32), np.zeros(row_ends[-1], np.int64)
@@ -258,6 +289,9 @@ def test_the_twins_of_the_table_kernels_agree() -> None:
             )
             results.append([part.tolist() for part in (new_keys, new_values, sizes, contexts, counts, across)])
     assert results[0] == results[1]
-    assert {int(key): int(value) for key, value in zip(keys, values, strict=True) if key} == {
-        key: value for key, value in zip(*results[0][:2], strict=True) if key
-    }
+    of_rank, named = ids.tolist(), {}
+    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+        low, high = sorted((of_rank[key >> 32], of_rank[key & 0xFFFFFFFF]))
+        if key:
+            named[low << 32 | high] = value
+    assert named == {key: value for key, value in zip(*results[0][:2], strict=True) if key}

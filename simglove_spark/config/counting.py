@@ -54,10 +54,35 @@ class VocabularyConfig:
     max_vocab: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
     """Keep at most this many words, the most frequent ones."""
 
+    min_documents: Whole = 1
+    """Keep words that occur in at least so many documents, which are rows: lines of text, rows of a table."""
+
+    deny_list: Annotated[str | None, Parameter(show_default=False)] = None
+    """File of words, one a line, that are never kept; --lowercase and --normalize are done to them too."""
+
+    vocabulary: Annotated[str | None, Parameter(show_default=False)] = None
+    """Keep these words and their ids: a file of one word a line (ids from 0), Parquet or CSV of word and word_id, or a vocabulary folder."""
+
+    grow: Annotated[bool, Parameter(negative="")] = False
+    """With --vocabulary: keep the corpus's other words as well, as without it, and give them the next ids."""
+
     def __post_init__(self) -> None:
         require(self.min_count >= 1, "min-count", "be at least 1", self.min_count, "Use 1 to keep every word.")
+        require(self.min_documents >= 1, "min-documents", "be at least 1", self.min_documents, "Leave it out.")
         ok = self.max_vocab is None or 2 <= self.max_vocab < 2**31 - 1
         require(ok, "max-vocab", "lie between 2 and 2,147,483,646", self.max_vocab, "Leave it out to keep all words.")
+        given = self.vocabulary is not None
+        require(given or not self.grow, "grow", "come with --vocabulary", "none", "Name the vocabulary that grows.")
+        for flag in ("min_count", "max_vocab", "min_documents"):
+            value = getattr(self, flag)
+            ok = not given or self.grow or value == getattr(VocabularyConfig, flag)
+            rule = "be left out with --vocabulary, whose words are all kept"
+            require(ok, flag.replace("_", "-"), rule, value, "Or add --grow: it then decides about other words.")
+
+    @property
+    def documents(self) -> bool:
+        """Whether the documents of each word must be counted."""
+        return self.min_documents > 1
 
 
 @Parameter(name="*")

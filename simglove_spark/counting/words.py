@@ -10,10 +10,11 @@ from simglove_spark.counting.context import Context, check_bytes, slots_and_memo
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.output import building, is_complete
-from simglove_spark.schemas import WORD_COUNTS
+from simglove_spark.schemas import word_counts_schema
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
 from simglove_spark.table_files import commit
+from simglove_spark.word_lists import read_lists
 
 
 def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, context: Context) -> Manifest:
@@ -27,26 +28,36 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     Raises
     ------
     ConfigError
-        When something else is at ``output``.
+        When something else is at ``output``, or two options or lists contradict each other.
     InputError
-        When the corpus is missing, empty, broken or not UTF-8, or no word is left.
+        When the corpus or a list of words is missing, empty, broken or not UTF-8, or no word is left.
     ResourceError
         When memory or disk cannot suffice.
     """
     inputs = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
-    if not words_are_counted(corpus, inputs, output, overwrite):
+    lists = read_lists(config, content_config(corpus))  # what is wrong with them is told before anything is counted
+    if not words_are_counted(corpus, config, inputs, output, overwrite):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, inputs, staging, context).save(staging)
-    return vocabulary.choose_into(output, config, content_config(corpus, config), overwrite)
+            _count_words(corpus, config, inputs, staging, context).save(staging)
+    return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
-def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
+def words_are_counted(
+    corpus: CorpusConfig, config: VocabularyConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool
+) -> bool:
     """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
-    return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, [], overwrite)
+    return is_complete(output / "word_counts", "word_counts", _options(corpus, config), inputs, [], overwrite)
 
 
-def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
+def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:
+    """What decides the content of word_counts."""
+    return content_config(corpus) | ({"documents": True} if config.documents else {})
+
+
+def _count_words(
+    corpus: CorpusConfig, config: VocabularyConfig, inputs: list[dict[str, Any]], staging: Path, context: Context
+) -> Manifest:
     size = total_bytes(inputs)
     expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
     context.progress.note(expected.sentence)
@@ -54,9 +65,10 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count words", task):
-            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
-            counts = vocabulary.count_words(sources, vocabulary.shards_for(inputs), context.worker_memory)
-            report = vocabulary.write_word_counts(counts, str(staging)).collect()
+            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
+            shards = vocabulary.shards_for(inputs)
+            counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents)
+            report = vocabulary.write_word_counts(counts, str(staging), config.documents).collect()
     files, total_words, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
     if total_words == 0:
@@ -66,4 +78,5 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
-    return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, details=details)
+    schema = word_counts_schema(config.documents)
+    return new_manifest("word_counts", schema, files, _options(corpus, config), inputs=inputs, details=details)
