@@ -11,31 +11,49 @@ from pathlib import Path
 import naive
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 import tables
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simglove_spark import cooccurrence, effective_counts, text_ranges, text_rows
-from simglove_spark.config import PairsConfig, TrainConfig
+from simglove_spark.config import PairsConfig, RunConfig, TrainConfig
 from simglove_spark.errors import InputError
 from simglove_spark.forecast import forecast_counting
 from simglove_spark.kernels import subsample
 from simglove_spark.manifest import FileEntry, Manifest
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.pmi import Weighing
+from simglove_spark.progress import Progress
 from simglove_spark.subsampling import ALWAYS, Subsampling, chances, hash_of_file, places_of_rows
 from simglove_spark.text_ranges import Range, pieces_of
 from simglove_spark.text_rows import Cleaning, Piece, clean, pieces, spans
+from simglove_spark.trainer import train
+from simglove_spark.training import train_vectors
+from simglove_spark.vectors import Vectors
 from simglove_spark.word_table import build_word_table
 
 # two words that are thinned out, one on the edge, one that never is; what cleaning makes longer, shorter, or several words
 COUNTS = {"a": 5000, "bb": 3000, "k": 900, "ⱥ": 800, "i": 700, "x": 600, "\ufffd": 500, "é": 200, "dd": 10}
 THRESHOLD = 0.02
-WORDS = [b"a", b"bb", "é".encode(), b"dd", b"unknown", "e\u0301".encode(), b"K", "Ⱥ".encode(), "İ".encode()]
+WORDS = [
+    b"a",
+    b"bb",
+    "é".encode(),
+    b"dd",
+    b"unknown",
+    "e\u0301".encode(),
+    "\u212a".encode(),
+    "Ⱥ".encode(),
+    "İ".encode(),
+]
 WORDS += ["x\u3000a".encode(), "\u3000bb".encode(), "½".encode(), b"\xff", b"a\xe9\xa3", "ﷺ".encode(), b"A"]
 WHITE = [b" ", b" ", b" ", b"\t", b"\n", b"\r", b"\r\n", b"\x0b", b"  "]
-TEXT = st.lists(st.sampled_from([*WORDS[:4] * 4, *WORDS, *WHITE * 4]), min_size=1, max_size=60).map(b"".join)
+PAIR = st.tuples(st.sampled_from([*WORDS[:3] * 6, *WORDS]), st.sampled_from([*WHITE, b""])).map(b"".join)
+TEXT = st.tuples(
+    st.sampled_from(["", " ", "\n\t"]).map(str.encode), st.lists(PAIR, min_size=1, max_size=40).map(b"".join)
+).map(b"".join)
 CLEANINGS = st.builds(Cleaning, lowercase=st.booleans(), nfkc=st.booleans(), tokenizer=st.just("whitespace"))
 NOT_WHITE = re.compile(rb"[^ \t-\r]+")
 TABLE = build_word_table(pa.array(list(COUNTS)), counts=list(COUNTS.values()))
@@ -328,8 +346,6 @@ def test_counts_beside_the_pairs_are_no_part_of_the_table(written: tuple[Path, M
     assert manifest.files[0].path.startswith("_effective_counts-")
     assert manifest.files[0] not in manifest.own_files
     assert len(manifest.own_files) == len(manifest.files) - 1
-    import pyarrow.dataset as ds
-
     assert ds.dataset(folder / "pairs", format="parquet").count_rows() == 6
     found = effective_counts.read(folder / "pairs", manifest, 4)
     assert found is not None
@@ -351,11 +367,6 @@ def test_pmi_is_that_of_the_text_that_is_left() -> None:
 
 
 def test_a_word_of_which_nothing_is_left_is_trained_and_keeps_its_count(written: tuple[Path, Manifest]) -> None:
-    from simglove_spark.config import RunConfig
-    from simglove_spark.progress import Progress
-    from simglove_spark.training import train_vectors
-    from simglove_spark.vectors import Vectors
-
     folder, _ = written
     adagrad = TrainConfig(dim=4, solver="adagrad", all_pairs_weight=0.0, epochs=2)
     for number, config in enumerate((TrainConfig(dim=4), TrainConfig(dim=4, all_pairs_power=-1.0), adagrad)):
@@ -366,6 +377,19 @@ def test_a_word_of_which_nothing_is_left_is_trained_and_keeps_its_count(written:
         vectors = Vectors.load(output)
         assert np.isfinite(vectors.matrix).all()
         assert np.asarray(vectors.counts).tolist() == [90, 60, 30, 20]
+
+
+def test_training_takes_the_counts_of_what_is_left(written: tuple[Path, Manifest]) -> None:
+    folder, manifest = written
+    words = tables.write_vocabulary(folder / "few" / "vocabulary", {"a": 9, "b": 8, "c": 7, "d": 1})
+    plain = tables.write_pairs(folder / "few" / "pairs", {(0, 1): 5, (0, 2): 3, (1, 2): 2}, words)
+    Manifest(**{**vars(plain), "details": manifest.details}).save(folder / "few" / "pairs")
+    config = TrainConfig(dim=4, all_pairs_power=0.0)
+    thinned, few = (
+        train(run / "vocabulary", run / "pairs", config, RunConfig(), Progress()) for run in (folder, folder / "few")
+    )
+    assert thinned.vectors.tolist() == few.vectors.tolist()
+    assert thinned.passes[-1]["loss"] == few.passes[-1]["loss"]
 
 
 def test_counts_that_are_not_those_of_the_pairs_are_refused(written: tuple[Path, Manifest]) -> None:
