@@ -126,13 +126,22 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
     for batch in read_batches(folder, manifest.files):
         most = max(most, pc.max(batch["count"]).as_py() or 0)
         kept.append(pa.table(batch.filter(pc.greater_equal(batch["count"], config.min_count))))
-    words = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
-    words = words.slice(0, config.max_vocab or words.num_rows)
+    words = by_count(pa.concat_tables(kept)).slice(0, config.max_vocab or None)
     if words.num_rows < 2:
         raise InputError(
             f"vocabulary must have at least 2 words; got {words.num_rows} with --min-count {config.min_count} ({folder}). "
             f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
         )
+    return with_ids(words)
+
+
+def by_count(words: pa.Table) -> pa.Table:
+    """Words with counts in order of a vocabulary: by falling count, then by the word's bytes."""
+    return words.sort_by([("count", "descending"), ("word", "ascending")])
+
+
+def with_ids(words: pa.Table) -> pa.Table:
+    """Words with counts, their ids from 0 in the order they have."""
     ids = pa.array(np.arange(words.num_rows, dtype=np.int32))
     return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
 
@@ -148,11 +157,18 @@ def choose_into(output: Path, config: VocabularyConfig, options: dict[str, Any],
     folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
     if not is_chosen(output, options, overwrite):
         with building(output / "vocabulary", overwrite) as staging:
-            write_vocabulary(choose_vocabulary(folder, config), staging, options, counts)
+            words = choose_vocabulary(folder, config)
+            write_vocabulary(words, staging, options, counts.inputs, [counts.as_parent()])
     return Manifest.load(output / "vocabulary", "vocabulary")
 
 
-def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest) -> Manifest:
+def write_vocabulary(
+    words: pa.Table,
+    folder: Path,
+    config: dict[str, Any],
+    inputs: list[dict[str, Any]],
+    parents: list[dict[str, str]],
+) -> Manifest:
     """Write the vocabulary table with its manifest into ``folder``."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
     files, total_words, _ = commit(folder, [report])
@@ -161,8 +177,8 @@ def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], pare
         VOCABULARY,
         files,
         config,
-        inputs=parent.inputs,
-        parents=[parent.as_parent()],
+        inputs=inputs,
+        parents=parents,
         details={"total_words": total_words, "vocabulary_size": words.num_rows},
     )
     manifest.save(folder)
