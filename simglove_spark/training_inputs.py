@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.merge_parts import without_weight
 from simglove_spark.presets import PRESETS
 from simglove_spark.schemas import VOCABULARY, check
 
@@ -57,6 +58,11 @@ def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
     """Manifest of the pair table after checking that it belongs to the vocabulary and to the preset."""
     manifest, words = of_one_vocabulary(pairs, vocabulary)
     if manifest.inputs != words.inputs:
+        if [without_weight(entry) for entry in manifest.inputs] == [without_weight(entry) for entry in words.inputs]:
+            raise InputError(
+                f"pairs must count each input as often as the vocabulary does; got other weights ({pairs}). "
+                "Merge both with the same --weights."
+            )
         raise InputError(
             f"pairs must be of all the vocabulary's input; got {len(manifest.inputs)} of {len(words.inputs)} files "
             f"({pairs}). Count the other parts and merge them: simglove merge-pairs."
