@@ -171,15 +171,19 @@ def write_vocabulary(
 ) -> Manifest:
     """Write the vocabulary table with its manifest into ``folder``."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
-    files, total_words, _ = commit(folder, [report])
-    manifest = new_manifest(
-        "vocabulary",
-        VOCABULARY,
-        files,
-        config,
-        inputs=inputs,
-        parents=parents,
-        details={"total_words": total_words, "vocabulary_size": words.num_rows},
-    )
+    return finish_vocabulary(folder, [report], config, inputs, parents)
+
+
+def finish_vocabulary(
+    folder: Path,
+    report: list[Any],
+    config: dict[str, Any],
+    inputs: list[dict[str, Any]],
+    parents: list[dict[str, str]],
+) -> Manifest:
+    """Commit the files of a vocabulary table that were written into ``folder``, and save its manifest."""
+    files, total_words, _ = commit(folder, report)
+    details = {"total_words": total_words, "vocabulary_size": sum(entry.rows for entry in files)}
+    manifest = new_manifest("vocabulary", VOCABULARY, files, config, inputs=inputs, parents=parents, details=details)
     manifest.save(folder)
     return manifest
