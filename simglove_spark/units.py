@@ -74,8 +74,7 @@ class Units:
             _refuse(np.array([_is_number(text) for text in counts]), counts, place, "be numbers")
             raise
         units = np.empty(len(counts), np.int64)
-        rows = np.flatnonzero(whole.to_numpy(zero_copy_only=False))
-        others = np.setdiff1d(np.arange(len(counts)), rows)
+        rows, others = (np.flatnonzero(whole.to_numpy(zero_copy_only=False) == kind) for kind in (True, False))
         units[rows] = self._of_whole(counts.take(rows).cast(pa.uint64()), lambda row: place(int(rows[row])))
         units[others] = self._of_floats(floats.to_numpy()[others], lambda row: place(int(others[row])))
         return units
