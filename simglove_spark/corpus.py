@@ -59,9 +59,7 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
         if is_table(text) or ("://" in text and not text.startswith("file://")):
             files[text] = {"path": text, "bytes": None, "modified": None}
             continue
-        for path in _matches(text.removeprefix("file://")):
-            stat = path.stat()
-            files[str(path)] = {"path": str(path), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+        files |= {entry["path"]: entry for entry in file_entries(text)}
     entries = [files[path] for path in sorted(files)]
     if all(entry["bytes"] == 0 for entry in entries):
         raise InputError(
@@ -71,6 +69,12 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
         if entry["bytes"]:
             _check_kind(Path(entry["path"]), config.column)
     return entries
+
+
+def file_entries(text: str) -> list[dict[str, Any]]:
+    """Path, bytes and time of change of each file that a path, folder or glob stands for."""
+    paths = _matches(text.removeprefix("file://"))
+    return [{"path": str(path), "bytes": (stat := path.stat()).st_size, "modified": stat.st_mtime_ns} for path in paths]
 
 
 def total_bytes(inputs: list[dict[str, Any]]) -> int:

@@ -170,18 +170,7 @@ class PairCounter:
         offsets, contexts, counts = self._sorted_rows()
         slots = self.keys.size
         del self.keys, self.values
-        shards = np.empty(self.table.size, np.int32)
-        shard_of_words(shards, self.num_shards)
-        by_shard = np.argsort(shards, kind="stable").astype(np.int32)
-        bounds = np.searchsorted(shards[by_shard], np.arange(self.num_shards + 1))
-        longest = int(np.diff(offsets).max(initial=0))
-        out = np.empty(max(RUN_BYTES, (2 + 2 * longest) * runs.MAX_BYTES), np.uint8)
-        for shard in range(self.num_shards):
-            words, row = by_shard[bounds[shard] : bounds[shard + 1]], 0
-            while row < words.size:
-                row, size = runs.encode_rows(words, row, offsets, contexts, counts, out)
-                if size:
-                    yield shard, out[:size].tobytes()
+        yield from runs_by_shard(offsets, contexts, counts, self.num_shards)
         self.triangle[:] = 0
         self._begin(slots)
 
@@ -207,6 +196,24 @@ class PairCounter:
         middles = row_starts + sizes[:, 0]
         pairs.transpose(row_starts, middles, contexts, counts, middles.copy(), contexts, counts)
         return np.append(row_starts, row_ends[-1]), contexts, counts
+
+
+def runs_by_shard(
+    offsets: np.ndarray, contexts: np.ndarray, counts: np.ndarray, num_shards: int
+) -> Iterator[tuple[int, bytes]]:
+    """Sorted rows of all words (offsets int64[V + 1], contexts int32, counts int64) as (shard, run), shards ascending."""
+    shards = np.empty(offsets.size - 1, np.int32)
+    shard_of_words(shards, num_shards)
+    by_shard = np.argsort(shards, kind="stable").astype(np.int32)
+    bounds = np.searchsorted(shards[by_shard], np.arange(num_shards + 1))
+    longest = int(np.diff(offsets).max(initial=0))
+    out = np.empty(max(RUN_BYTES, (2 + 2 * longest) * runs.MAX_BYTES), np.uint8)
+    for shard in range(num_shards):
+        words, row = by_shard[bounds[shard] : bounds[shard + 1]], 0
+        while row < words.size:
+            row, size = runs.encode_rows(words, row, offsets, contexts, counts, out)
+            if size:
+                yield shard, out[:size].tobytes()
 
 
 def _bounds(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -82,6 +82,34 @@ def map_sources(sources: list[Source], work: Callable[..., Iterator[pa.RecordBat
     return reduce(lambda first, second: first.union(second), parts)
 
 
+def text_column(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
+    """The rows and the one column that are asked for, as ``text``; errors as in `read_corpus`."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as f
+    from pyspark.sql.types import ArrayType, BinaryType, StringType
+
+    column = config.column or ""
+    if column not in frame.columns:
+        raise InputError(
+            f"--column must name a column; got {column!r} ({where}). Its columns: {', '.join(frame.columns)}."
+        )
+    kind = frame.schema[column].dataType
+    inner = kind.elementType if isinstance(kind, ArrayType) else kind
+    if not isinstance(inner, StringType | BinaryType):
+        raise InputError(
+            f"column {column!r} must hold text or lists of words; got {kind.simpleString()} ({where}). Name another one."
+        )
+    if config.where is not None:
+        try:
+            frame = frame.where(config.where)
+        except PySparkException as error:
+            raise ConfigError(
+                f"--where must be an SQL condition; got {first_line(error)} ({config.where}). Mend it."
+            ) from error
+    chosen = f.col(_quoted(column))
+    return frame.select((chosen if isinstance(kind, ArrayType) else chosen.cast("binary")).alias("text"))
+
+
 def cleaning_of(config: CorpusConfig) -> Cleaning:
     """What is done to the text."""
     return Cleaning(config.lowercase, config.normalize == "nfkc", config.tokenizer)
@@ -112,7 +140,7 @@ def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], confi
         frame = reader.json(paths, schema=ddl, mode="FAILFAST")
     else:
         frame = reader.orc(paths) if kind == "ORC" else reader.parquet(*paths)
-    return _chosen(frame, config, entries[0]["path"])
+    return text_column(frame, config, entries[0]["path"])
 
 
 def _table(spark: "SparkSession", name: str) -> "DataFrame":
@@ -126,33 +154,6 @@ def _table(spark: "SparkSession", name: str) -> "DataFrame":
             f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). Check the name."
         ) from error
     return frame
-
-
-def _chosen(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
-    from pyspark.errors import PySparkException
-    from pyspark.sql import functions as f
-    from pyspark.sql.types import ArrayType, BinaryType, StringType
-
-    column = config.column or ""
-    if column not in frame.columns:
-        raise InputError(
-            f"--column must name a column; got {column!r} ({where}). Its columns: {', '.join(frame.columns)}."
-        )
-    kind = frame.schema[column].dataType
-    inner = kind.elementType if isinstance(kind, ArrayType) else kind
-    if not isinstance(inner, StringType | BinaryType):
-        raise InputError(
-            f"column {column!r} must hold text or lists of words; got {kind.simpleString()} ({where}). Name another one."
-        )
-    if config.where is not None:
-        try:
-            frame = frame.where(config.where)
-        except PySparkException as error:
-            raise ConfigError(
-                f"--where must be an SQL condition; got {first_line(error)} ({config.where}). Mend it."
-            ) from error
-    chosen = f.col(_quoted(column))
-    return frame.select((chosen if isinstance(kind, ArrayType) else chosen.cast("binary")).alias("text"))
 
 
 def _json_schema(entries: list[dict[str, Any]], column: str) -> str | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simglove_spark import effective_counts, forecast
 from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.checkpoint import Checkpoints
-from simglove_spark.config import RunConfig, TrainConfig
+from simglove_spark.config import BuildConfig, RunConfig, TrainConfig
 from simglove_spark.errors import ConfigError, DivergedError, InputError, StoppedError
 from simglove_spark.memory import cores, free_memory, parse_size, parse_time
 from simglove_spark.pmi import Weighing
@@ -245,8 +245,8 @@ class _Loop:
         self.solver.restore(arrays)
 
 
-def memory_budget(run: RunConfig) -> int:
-    """Bytes that the trainer may take."""
+def memory_budget(run: BuildConfig) -> int:
+    """Bytes that may be taken outside Spark."""
     return int(SHARE_OF_FREE_MEMORY * free_memory()) if run.memory == "auto" else parse_size(run.memory, "memory")
 
 

@@ -160,12 +160,12 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) 
         )
     counters = {} if lists.denied is None else {"denied": denied}
     if lists.own is None:
-        return _with_ids(others), counters
+        return with_ids(others), counters
     counters["absent"] = int(np.count_nonzero(own_counts == 0))
     if config.grow:
         counters["added"] = others.num_rows
     own = pa.table([lists.own, own_counts], schema=WORD_COUNTS)
-    return _with_ids(pa.concat_tables([own, others])), counters
+    return with_ids(pa.concat_tables([own, others])), counters
 
 
 def _sort_out(
@@ -185,8 +185,7 @@ def _sort_out(
         if config.documents:
             enough = pc.and_(enough, pc.greater_equal(rest["documents"], config.min_documents))
         kept.append(pa.table(rest.filter(enough)).select(WORD_COUNTS.names))
-    others = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
-    return own_counts, others, denied, most
+    return own_counts, by_count(pa.concat_tables(kept)), denied, most
 
 
 def _room(own: int, config: VocabularyConfig) -> int:
@@ -201,7 +200,13 @@ def _room(own: int, config: VocabularyConfig) -> int:
     return (config.max_vocab or MOST_WORDS) - own
 
 
-def _with_ids(words: pa.Table) -> pa.Table:
+def by_count(words: pa.Table) -> pa.Table:
+    """Words with counts in order of a vocabulary: by falling count, then by the word's bytes."""
+    return words.sort_by([("count", "descending"), ("word", "ascending")])
+
+
+def with_ids(words: pa.Table) -> pa.Table:
+    """Words with counts, their ids from 0 in the order they have."""
     ids = pa.array(np.arange(words.num_rows, dtype=np.int32))
     return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
 
@@ -224,7 +229,8 @@ def choose_into(
             progress.note(_told(counters))
             progress.event("vocabulary chosen", words=words.num_rows, **counters)
         with building(output / "vocabulary", overwrite) as staging:
-            write_vocabulary(words, staging, {**counts.config, **lists.options}, counts, counters)
+            options = {**counts.config, **lists.options}
+            write_vocabulary(words, staging, options, counts.inputs, [counts.as_parent()], counters)
     return Manifest.load(output / "vocabulary", "vocabulary")
 
 
@@ -239,23 +245,30 @@ def _told(counters: dict[str, int]) -> str:
 
 
 def write_vocabulary(
-    words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest, counters: dict[str, int]
+    words: pa.Table,
+    folder: Path,
+    config: dict[str, Any],
+    inputs: list[dict[str, Any]],
+    parents: list[dict[str, str]],
+    counters: dict[str, int],
 ) -> Manifest:
     """Write the vocabulary table with its manifest into ``folder``; ``counters`` stand in it, if there are any."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
-    files, total_words, _ = commit(folder, [report])
-    manifest = new_manifest(
-        "vocabulary",
-        VOCABULARY,
-        files,
-        config,
-        inputs=parent.inputs,
-        parents=[parent.as_parent()],
-        details={
-            "total_words": total_words,
-            "vocabulary_size": words.num_rows,
-            **({"counters": counters} if counters else {}),
-        },
-    )
+    return finish_vocabulary(folder, [report], config, inputs, parents, counters)
+
+
+def finish_vocabulary(
+    folder: Path,
+    report: list[Any],
+    config: dict[str, Any],
+    inputs: list[dict[str, Any]],
+    parents: list[dict[str, str]],
+    counters: dict[str, int],
+) -> Manifest:
+    """Commit the files of a vocabulary table that were written into ``folder``, and save its manifest."""
+    files, total_words, _ = commit(folder, report)
+    details: dict[str, Any] = {"total_words": total_words, "vocabulary_size": sum(entry.rows for entry in files)}
+    details |= {"counters": counters} if counters else {}
+    manifest = new_manifest("vocabulary", VOCABULARY, files, config, inputs=inputs, parents=parents, details=details)
     manifest.save(folder)
     return manifest

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simglove_spark import config
-from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
+from simglove_spark.config import (
+    CorpusConfig,
+    ImportConfig,
+    PairsConfig,
+    RunConfig,
+    SparkConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
 from simglove_spark.errors import ConfigError
 from simglove_spark.memory import parse_size, show_size
 from simglove_spark.presets import PRESETS, Preset
@@ -73,6 +81,11 @@ CASES = [
         {"solver": "adagrad"},
         "--all-pairs-weight must be 0 with --solver adagrad, which visits seen pairs only; got 0.001. "
         "Add --all-pairs-weight 0, or use --preset simpler-glove.",
+    ),
+    (
+        ImportConfig,
+        {"format": "csv", "unit": 0},
+        "--unit must lie between 1 and 4,294,967,296; got 0. Use 1048576.",
     ),
     (RunConfig, {"threads": 0}, "--threads must lie between 1 and 4096; got 0. Leave it out to use all cores."),
 ]
@@ -158,8 +171,8 @@ def dataclasses() -> list[type]:
 
 
 def test_options_are_frozen_and_named_once() -> None:
-    names = [entry.name for kind in dataclasses() for entry in fields(kind)]
-    assert len(dataclasses()) == 7
+    names = [name for kind in dataclasses() for name in kind.__annotations__]  # RunConfig has those of BuildConfig too
+    assert len(dataclasses()) == 9
     assert len(names) == len(set(names)) > 25
     with pytest.raises(FrozenInstanceError):
         TrainConfig().dim = 3  # type: ignore[misc]

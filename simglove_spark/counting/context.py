@@ -20,10 +20,11 @@ class Context:
     run: RunConfig = field(default_factory=RunConfig)
     spark: SparkConfig = field(default_factory=SparkConfig)
     app_name: str = "run"
+    given: "SparkSession | None" = None
 
     def session(self) -> "SparkSession":
-        """The Spark session."""
-        return start_session(self.spark, self.app_name)
+        """The Spark session that was given, or the running one, or a new one."""
+        return self.given or start_session(self.spark, self.app_name)
 
     @property
     def worker_memory(self) -> int:

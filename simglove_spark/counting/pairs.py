@@ -11,6 +11,7 @@ from simglove_spark.counting.context import Context, check_bytes, slots_and_memo
 from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.merge_parts import without_weight
 from simglove_spark.output import building, is_complete
 from simglove_spark.pair_counter import unit_of
 from simglove_spark.sampling import sample_corpus
@@ -43,7 +44,7 @@ def count_pairs(
                 f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
                 "Give the same option to both stages."
             )
-    known = {entry["path"]: entry for entry in words.inputs}
+    known = {entry["path"]: without_weight(entry) for entry in words.inputs}
     if any(known.get(entry["path"]) != entry for entry in inputs):  # fewer are a part, for `merging.merge_pairs`
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
