@@ -8,6 +8,7 @@ No Spark. Words are held once a part in memory, pairs one shard at a time.
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from simglove_spark.config import RunConfig, VocabularyConfig
 from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.kernels import runs, tokens
-from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, listed, new_manifest
 from simglove_spark.memory import show_size
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
@@ -64,7 +65,7 @@ def merge_words(
         When the words do not fit into memory.
     """
     opened = _open(parts, "word_counts")
-    inputs, options = _union(opened), opened[0][1].config
+    read, options = _union(opened), opened[0][1].config
     needed = sum(manifest.rows for _, manifest in opened) * BYTES_PER_WORD
     if needed > memory_budget(resources):
         raise ResourceError(
@@ -72,16 +73,16 @@ def merge_words(
             "Merge fewer parts at once, or raise it."
         )
     folder = output / "word_counts"
-    if not is_complete(folder, "word_counts", options, inputs, [], resources.overwrite):
+    if not is_complete(folder, "word_counts", options, listed(**read), [], resources.overwrite):
         with building(folder, resources.overwrite) as staging, progress.task("merge words", unit="words") as task:
-            shards = vocabulary.shards_for(inputs)
+            shards = vocabulary.shards_for(read["inputs"])
             report = []
             for shard, words in enumerate(_words_by_shard(opened, shards)):
                 if words.num_rows:
                     groups = row_groups([words], vocabulary.ROWS_PER_GROUP)
                     report.append(write_file(staging, f"words-{shard:05d}", WORD_COUNTS, groups))
                 task.advance(words.num_rows)
-            _finish("word_counts", WORD_COUNTS, opened, staging, report, {"inputs": inputs})
+            _finish("word_counts", WORD_COUNTS, opened, staging, report, read)
     return vocabulary.choose_into(output, config, {**options, **asdict(config)}, resources.overwrite)
 
 
@@ -103,9 +104,9 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
                 f"pairs must be counted under the vocabulary {whole.content_sha256[:12]}; got others ({folder}). "
                 "Count the pairs of each part under the merged vocabulary."
             )
-    inputs = _union(opened)
+    read = _union(opened)
     options, parents = opened[0][1].config, [whole.as_parent()]
-    if is_complete(output, "pairs", options, inputs, parents, resources.overwrite):
+    if is_complete(output, "pairs", options, listed(**read), parents, resources.overwrite):
         return Manifest.load(output, "pairs")
     shards: dict[int, list[tuple[Path, FileEntry]]] = {}
     for folder, manifest in opened:
@@ -120,7 +121,7 @@ def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConf
             strings = [run for folder, entry in own for run in _runs(folder, entry, whole.rows)]
             report.append(write_file(staging, f"shard-{shard:05d}", PAIRS, merged_tables(strings, whole.rows)))
             task.advance(sum(entry.rows for _, entry in own))
-        _finish("pairs", PAIRS, opened, staging, report, {"inputs": inputs, "parents": parents})
+        _finish("pairs", PAIRS, opened, staging, report, {**read, "parents": parents})
     return Manifest.load(output, "pairs")
 
 
@@ -142,16 +143,20 @@ def _open(parts: list[Path], table: str) -> list[Part]:
     return opened
 
 
-def _union(opened: list[Part]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _union(opened: list[Part]) -> dict[str, list[dict[str, Any]]]:
+    """The parts' `inputs` and `bad_files` together."""
+    found: set[str] = set()
     for folder, manifest in opened:
-        for entry in manifest.inputs:
+        for entry in manifest.listed:
             if entry["path"] in found:
                 raise InputError(
                     f"parts must be of different inputs; got {entry['path']} twice ({folder}). Leave one part out."
                 )
-            found[entry["path"]] = entry
-    return [found[path] for path in sorted(found)]
+            found.add(entry["path"])
+    return {
+        name: sorted((entry for _, manifest in opened for entry in getattr(manifest, name)), key=itemgetter("path"))
+        for name in ("inputs", "bad_files")
+    }
 
 
 def _words_by_shard(opened: list[Part], shards: int) -> Iterator[pa.Table]:

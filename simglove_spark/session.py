@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from simglove_spark import errors
 from simglove_spark.config import SparkConfig
@@ -248,10 +249,10 @@ def translated(error: Exception) -> SimgloveError:
         return ResourceError(
             "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
         )
-    malformed = re.search(r"\[MALFORMED_RECORD_IN_PARSING[^\]]*\].*", text)
-    if malformed:
+    if "MALFORMED_RECORD_IN_PARSING" in text:
         return InputError(
-            f"input must be JSON, an object a line, its column always of one kind; got {malformed[0][:400]} Mend the file."
+            f"input must be JSON, an object a line, its column always of one kind; got another line{_place(text)}. "
+            "Mend the file, or give --on-bad-file skip."
         )
     failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
     if failed:
@@ -259,8 +260,18 @@ def translated(error: Exception) -> SimgloveError:
     if any(
         name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
     ):
-        return InputError(f"input must be readable to the end; got {first_line(error)}. Replace the broken file.")
+        causes = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)", text, re.MULTILINE)
+        return InputError(
+            f"input must be readable to the end; got {causes[-1].strip() if causes else first_line(error)}{_place(text)}. "
+            "Replace the broken file, or give --on-bad-file skip."
+        )
     return SimgloveError(f"Spark job must succeed; got {first_line(error)}. SIMGLOVE_TRACEBACK=1 shows where.")
+
+
+def _place(text: str) -> str:
+    """The file that a Spark error names, in brackets."""
+    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +SQLSTATE", text)
+    return f" ({unquote(named[1])})" if named else ""
 
 
 def first_line(error: Exception) -> str:

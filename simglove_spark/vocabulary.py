@@ -140,7 +140,7 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
 def is_chosen(output: Path, options: dict[str, Any], overwrite: bool) -> bool:
     """Whether output/vocabulary is there already, chosen with these options from the complete output/word_counts."""
     counts = Manifest.load(output / "word_counts", "word_counts")
-    return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, [counts.as_parent()], overwrite)
+    return is_complete(output / "vocabulary", "vocabulary", options, counts.listed, [counts.as_parent()], overwrite)
 
 
 def choose_into(output: Path, config: VocabularyConfig, options: dict[str, Any], overwrite: bool) -> Manifest:
@@ -162,6 +162,7 @@ def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], pare
         files,
         config,
         inputs=parent.inputs,
+        bad_files=parent.bad_files,
         parents=[parent.as_parent()],
         details={"total_words": total_words, "vocabulary_size": words.num_rows},
     )

@@ -49,6 +49,7 @@ ROAD = {
         "config",
         "lowercase",
         "on-bad-bytes",
+        "on-bad-file",
         "held-out",
         "driver-memory",
         "master",

@@ -241,7 +241,7 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert words.parents == [counts.as_parent()]
     assert pairs.parents == [words.as_parent()]
     as_read = {"column": None, "where": None, "normalize": "none", "lowercase": False}
-    assert counts.config == {**as_read, "on_bad_bytes": "error"}
+    assert counts.config == {**as_read, "on_bad_bytes": "error", "on_bad_file": "error"}
     assert words.config == {**counts.config, "min_count": 1, "max_vocab": None}
     options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}
     assert pairs.config == {**counts.config, **options}

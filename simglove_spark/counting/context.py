@@ -1,15 +1,20 @@
 """What all stages of a run share, and what both counting stages do with it."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from simglove_spark import bad_files
 from simglove_spark.config import CorpusConfig, RunConfig, SparkConfig
 from simglove_spark.errors import InputError
 from simglove_spark.progress import Progress
-from simglove_spark.session import WORKER_BASE, driver_heap, local_slots, start_session, worker_memory
+from simglove_spark.session import WORKER_BASE, driver_heap, local_slots, start_session, watched, worker_memory
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+BAD_FILES_TOLD = 3
+
+Files = list[dict[str, Any]]
 
 
 @dataclass
@@ -35,6 +40,37 @@ def slots_and_memory(context: Context) -> tuple[int, int]:
     """Workers that run at once (one where a cluster decides), and bytes for them and Spark's JVM together."""
     slots = local_slots(context.spark) or 1
     return slots, slots * (context.worker_memory + WORKER_BASE) + driver_heap(context.spark)
+
+
+def bad_files_of(listed: Files, corpus: CorpusConfig, context: Context) -> Files:
+    """Files to leave out, since they cannot be read whole, each with its ``reason``; none unless ``on_bad_file`` says so."""
+    if corpus.on_bad_file == "error":
+        return []  # what is found broken while it is counted is an error
+    with context.progress.task("check files", unit="tasks") as task:
+        spark = context.session()
+        with watched(spark, "check files", task):
+            reasons = bad_files.find_bad_files(spark, listed, corpus, local_slots(context.spark))
+    return [{**entry, "reason": reasons[entry["path"]]} for entry in listed if entry["path"] in reasons]
+
+
+def without(bad: Files, listed: Files, progress: Progress) -> Files:
+    """The files to count; tells how many are left out and names the first ones.
+
+    Raises
+    ------
+    InputError
+        When none is left.
+    """
+    left_out = {entry["path"] for entry in bad}
+    inputs = [entry for entry in listed if entry["path"] not in left_out]
+    if bad and all(entry["bytes"] == 0 for entry in inputs):
+        raise InputError(f"corpus must hold a file that can be read; got {len(bad):,} that cannot. {bad[0]['reason']}")
+    if bad:
+        first = " ".join(entry["reason"] for entry in bad[:BAD_FILES_TOLD])
+        progress.note(
+            f"{len(bad):,} of {len(listed):,} files cannot be read whole and are left out; the manifest names them. {first}"
+        )
+    return inputs
 
 
 def check_bytes(corpus: CorpusConfig, counters: dict[str, int], progress: Progress) -> None:

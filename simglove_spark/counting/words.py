@@ -6,7 +6,7 @@ from typing import Any
 from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.counting.context import Context, bad_files_of, check_bytes, slots_and_memory, without
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.output import building, is_complete
@@ -33,20 +33,22 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     ResourceError
         When memory or disk cannot suffice.
     """
-    inputs = list_inputs(corpus)
+    listed = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
-    if not words_are_counted(corpus, inputs, output, overwrite):
+    if not words_are_counted(corpus, listed, output, overwrite):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, inputs, staging, context).save(staging)
+            _count_words(corpus, listed, staging, context).save(staging)
     return vocabulary.choose_into(output, config, content_config(corpus, config), overwrite)
 
 
-def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
+def words_are_counted(corpus: CorpusConfig, listed: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
     """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
-    return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, [], overwrite)
+    return is_complete(output / "word_counts", "word_counts", content_config(corpus), listed, [], overwrite)
 
 
-def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
+def _count_words(corpus: CorpusConfig, listed: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
+    bad = bad_files_of(listed, corpus, context)
+    inputs = without(bad, listed, context.progress)
     size = total_bytes(inputs)
     expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context))
     context.progress.note(expected.sentence)
@@ -66,4 +68,5 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
-    return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, details=details)
+    read = {"inputs": inputs, "bad_files": bad}
+    return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), details=details, **read)
