@@ -17,6 +17,7 @@ from simglove_spark.errors import InputError
 from simglove_spark.text_rows import Cleaning, clean
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
+UNKNOWN_EXPANSION = 4.0  # of text that only Spark can unpack
 COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
 
 
@@ -27,6 +28,32 @@ def sample_corpus(inputs: list[dict[str, Any]], column: str | None, cleaning: Cl
         return None
     with readable(path):
         return clean(_sample(path, column), cleaning)[0]
+
+
+def text_bytes(inputs: list[dict[str, Any]], column: str | None) -> int:
+    """Bytes of text in all files, about: the first of each ending tells what those under it unpack to."""
+    total, expansions = 0.0, dict[str, float]()
+    for entry in inputs:
+        if entry["bytes"]:
+            path, suffix = entry["path"], Path(entry["path"]).suffix
+            if suffix not in expansions:
+                with readable(path):
+                    expansions[suffix] = _expansion(path, entry["bytes"], column)
+            total += entry["bytes"] * expansions[suffix]
+    return int(total)
+
+
+def _expansion(path: str, size: int, column: str | None) -> float:
+    """How many times as large as a file is the text that is read from it."""
+    if column is not None and kind_by_name(path) != "JSON":
+        sample, rows = _columns(path, column)
+        return sample.nbytes * rows / max(1, len(sample)) / size
+    if not can_unpack(path):
+        return UNKNOWN_EXPANSION
+    if Path(path).suffix not in COMPRESSION:
+        return 1.0
+    with Path(path).open("rb") as packed, pa.CompressedInputStream(packed, COMPRESSION[Path(path).suffix]) as stream:
+        return len(stream.read(SAMPLE_BYTES)) / packed.tell()
 
 
 def first_value(path: str, column: str) -> Any:
@@ -42,12 +69,18 @@ def _sample(path: str, column: str | None) -> pa.Array:
     kind = kind_by_name(path)
     if kind == "JSON":
         return _json_column([row.get(column) for row in islice(_json_rows(path), SAMPLE_ROWS)])
-    if kind == "ORC":
+    return _columns(path, column)[0]
+
+
+def _columns(path: str, column: str) -> tuple[pa.Array, int]:
+    """First rows of a column of a Parquet or ORC file, and how many rows the file has."""
+    nothing = pa.array([], pa.binary())
+    if kind_by_name(path) == "ORC":
         file = orc.ORCFile(path)
-        return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else pa.array([], pa.binary())
+        return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else nothing, file.nrows
     with pq.ParquetFile(path) as file:
         batch = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=[column]), None)
-    return pa.array([], pa.binary()) if batch is None else batch.column(0)
+        return nothing if batch is None else batch.column(0), file.metadata.num_rows
 
 
 def _json_column(values: list[Any]) -> pa.Array:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simglove_spark.disk import FULL
 from simglove_spark.errors import ResourceError
 from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file
 
@@ -58,8 +59,13 @@ def write_file(folder: Path, stem: str, schema: pa.Schema, tables: Iterable[pa.T
         size = temporary.stat().st_size
         name = f"{stem}-{checksum[:16]}.parquet"
         temporary.replace(folder / name)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise ResourceError(
+                f"disk must have room for the output; got {os.strerror(error.errno)} after {rows:,} rows of {stem} ({folder}). "
+                "Free some, or give another --output."
+            ) from error
         raise
     return {"name": name, "rows": rows, "bytes": size, "sha256": checksum, "total": int(total)}
 

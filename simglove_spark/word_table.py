@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simglove_spark.cache import temporary_home
+from simglove_spark.errors import ResourceError
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.memory import show_size
 
 ARRAYS = ("word_bytes", "word_offsets", "slots")
 LAYOUT = 1  # raise it with any change of the arrays or of the hash: an old copy must not be read
@@ -33,6 +35,11 @@ class WordTable:
     def size(self) -> int:
         """Number of words."""
         return self.word_offsets.size - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return self.word_bytes.nbytes + self.word_offsets.nbytes + self.slots.nbytes
 
 
 def build_word_table(words: pa.Array, slots: int | None = None) -> WordTable:
@@ -79,8 +86,15 @@ def _build_copy(folder: Path, place: Path) -> None:
     words = pa.concat_arrays([chunk for path in files for chunk in pq.read_table(path)["word"].chunks])
     table = build_word_table(words)
     staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
-    for name in ARRAYS:
-        np.save(staging / f"{name}.npy", getattr(table, name))
+    try:
+        for name in ARRAYS:
+            np.save(staging / f"{name}.npy", getattr(table, name))
+    except OSError as error:  # numpy's own has no number
+        shutil.rmtree(staging)
+        raise ResourceError(
+            f"temporary folder must have {show_size(table.nbytes)} for the workers' vocabulary; got {error} ({place.parent}). "
+            "Free some, or set TMPDIR."
+        ) from error
     try:
         staging.rename(place)
     except OSError:  # another worker was first

@@ -255,8 +255,9 @@ def test_only_the_session_touches_the_spark_context() -> None:
 
 def test_nothing_that_grows_comes_to_the_driver() -> None:
     assert attributes(MODULES, GROWING) == []
-    # the reports of write_word_counts and write_pairs: one row per file
-    assert attributes(MODULES, {"collect"}) == [f"{PACKAGE}.counting.{stage}: collect" for stage in ("pairs", "words")]
+    # the reports of write_word_counts and write_pairs: one row per file; and one row per bad file
+    known = ["bad_files", "counting.pairs", "counting.words"]
+    assert attributes(MODULES, {"collect"}) == [f"{PACKAGE}.{module}: collect" for module in known]
 
 
 def test_only_the_command_line_prints() -> None:

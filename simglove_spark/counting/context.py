@@ -1,13 +1,24 @@
 """What all stages of a run share, and what both counting stages do with it."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simglove_spark import bad_files
+from simglove_spark import bad_files, forecast
 from simglove_spark.config import CorpusConfig, RunConfig, SparkConfig
+from simglove_spark.disk import Rooms
 from simglove_spark.errors import InputError
+from simglove_spark.forecast import Forecast
 from simglove_spark.progress import Progress
-from simglove_spark.session import WORKER_BASE, driver_heap, local_slots, start_session, watched, worker_memory
+from simglove_spark.session import (
+    WORKER_BASE,
+    driver_heap,
+    local_slots,
+    scratch_folder,
+    start_session,
+    watched,
+    worker_memory,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,6 +40,11 @@ class Context:
     def session(self) -> "SparkSession":
         """The Spark session."""
         return start_session(self.spark, self.app_name)
+
+    def refuse_what_cannot_fit(self, expected: Forecast, output: Path) -> Rooms:
+        """Stop before anything is begun that this machine cannot hold; returns what is needed on disk."""
+        local = local_slots(self.spark) is not None
+        return forecast.refuse_what_cannot_fit(expected, output, local, scratch_folder(self.spark))
 
     @property
     def worker_memory(self) -> int:

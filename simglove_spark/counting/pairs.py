@@ -8,6 +8,7 @@ from simglove_spark import cooccurrence, forecast
 from simglove_spark.config import CorpusConfig, PairsConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
 from simglove_spark.counting.context import Context, check_bytes, slots_and_memory, without
+from simglove_spark.disk import Rooms
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
@@ -54,9 +55,9 @@ def count_pairs(
     inputs = without(bad, listed, context.progress)
     for entry in words.files:
         checked_path(vocabulary_folder, entry)
-    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    rooms = _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
     with building(output, context.run.overwrite) as staging:
-        counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context)
+        counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context, rooms)
         replace(counted, bad_files=bad).save(staging)
     return Manifest.load(output, "pairs")
 
@@ -85,7 +86,7 @@ def _tell_forecast(
     words: tuple[Path, Manifest],
     output: Path,
     context: Context,
-) -> None:
+) -> Rooms:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
     slots, memory = slots_and_memory(context)
@@ -93,7 +94,7 @@ def _tell_forecast(
     total_words = round(words[1].details["total_words"] * (share or 1.0))
     expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory)
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
+    return context.refuse_what_cannot_fit(expected, output.parent)
 
 
 def _count_pairs(
@@ -103,13 +104,14 @@ def _count_pairs(
     words: tuple[Path, Manifest],
     staging: Path,
     context: Context,
+    rooms: Rooms,
 ) -> Manifest:
     folder, parent = words
     total_words = parent.details["total_words"]
     num_shards = cooccurrence.shards_for(config, total_words)
     with context.progress.task("count pairs", unit="tasks") as task:
         spark = context.session()
-        with watched(spark, "count pairs", task):
+        with watched(spark, "count pairs", task, rooms):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
             table = (str(folder), parent.content_sha256)
             counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)

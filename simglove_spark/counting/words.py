@@ -5,11 +5,12 @@ from typing import Any
 
 from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
-from simglove_spark.corpus import list_inputs, total_bytes
+from simglove_spark.corpus import list_inputs
 from simglove_spark.counting.context import Context, bad_files_of, check_bytes, slots_and_memory, without
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.output import building, is_complete
+from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import WORD_COUNTS
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
@@ -49,13 +50,13 @@ def words_are_counted(corpus: CorpusConfig, listed: list[dict[str, Any]], output
 def _count_words(corpus: CorpusConfig, listed: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
     bad = bad_files_of(listed, corpus, context)
     inputs = without(bad, listed, context.progress)
-    size = total_bytes(inputs)
+    size = text_bytes(inputs, corpus.column)
     expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context))
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
+    rooms = context.refuse_what_cannot_fit(expected, staging.parent)
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
-        with watched(spark, "count words", task):
+        with watched(spark, "count words", task, rooms):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
             counts = vocabulary.count_words(sources, vocabulary.shards_for(inputs), context.worker_memory)
             report = vocabulary.write_word_counts(counts, str(staging)).collect()
