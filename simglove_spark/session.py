@@ -55,8 +55,7 @@ LOCAL_SETTINGS = {
     # a small corpus needs few reduce tasks
     "spark.sql.shuffle.partitions": "8",
 }
-WORKER_BASE = 200 << 20  # a Python with numpy, pyarrow and numba, before any table
-LEAST_WORKER_MEMORY = 128 << 20
+LEAST_WORKER_MEMORY, USUAL_WORKER_MEMORY = 384 << 20, 1280 << 20
 _LOG4J = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -150,14 +149,14 @@ def driver_heap(config: SparkConfig) -> int:
 
 
 def worker_memory(config: SparkConfig) -> int:
-    """Bytes of each Python worker's tables."""
+    """Bytes of each Python worker, all in all."""
     if config.worker_memory != "auto":
         return parse_size(config.worker_memory, "worker-memory")
     slots = local_slots(config)
     if slots is None:
-        return 1 << 30
-    share = (0.8 * total_memory() - driver_heap(config)) / slots - WORKER_BASE
-    return max(LEAST_WORKER_MEMORY, min(1 << 30, int(share)))
+        return USUAL_WORKER_MEMORY
+    share = (0.8 * total_memory() - driver_heap(config)) / slots
+    return max(LEAST_WORKER_MEMORY, min(USUAL_WORKER_MEMORY, int(share)))
 
 
 def _parse(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.memory import left_for_tables
 from simglove_spark.output import building, is_complete
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
 from simglove_spark.sources import Source, map_sources
@@ -51,7 +52,7 @@ def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFra
     num_shards : int
         Shards of the table; a word's shard is chosen by its bytes.
     memory : int
-        Bytes that a worker's table may take, about.
+        Bytes that each Python worker may take, all in all.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def _count_partition(
     num_shards: int,
     memory: int,
 ) -> Iterator[pa.RecordBatch]:
-    table = WordCounter(memory, num_shards)
+    table = WordCounter(left_for_tables(memory), num_shards)
     rows = bad_words = 0
     for piece in pieces(batches):
         rows, bad_words = rows + piece.rows, bad_words + piece.bad

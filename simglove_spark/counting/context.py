@@ -11,7 +11,6 @@ from simglove_spark.errors import InputError
 from simglove_spark.forecast import Forecast
 from simglove_spark.progress import Progress
 from simglove_spark.session import (
-    WORKER_BASE,
     driver_heap,
     local_slots,
     scratch_folder,
@@ -48,14 +47,14 @@ class Context:
 
     @property
     def worker_memory(self) -> int:
-        """Bytes of a Python worker's tables."""
+        """Bytes of a Python worker, all in all."""
         return worker_memory(self.spark)
 
 
 def slots_and_memory(context: Context) -> tuple[int, int]:
     """Workers that run at once (one where a cluster decides), and bytes for them and Spark's JVM together."""
     slots = local_slots(context.spark) or 1
-    return slots, slots * (context.worker_memory + WORKER_BASE) + driver_heap(context.spark)
+    return slots, slots * context.worker_memory + driver_heap(context.spark)
 
 
 def bad_files_of(listed: Files, corpus: CorpusConfig, context: Context) -> Files:
