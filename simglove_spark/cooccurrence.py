@@ -4,7 +4,7 @@ A worker counts its partition into tables and hands out sorted runs of bytes, on
 merges the runs of a shard and writes its file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,9 @@ import pyarrow as pa
 from simglove_spark import effective_counts
 from simglove_spark.config import PairsConfig
 from simglove_spark.effective_counts import EFFECTIVE_SHARD
+from simglove_spark.errors import InputError
 from simglove_spark.kernels import runs
+from simglove_spark.memory import left_for_tables
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import Source, map_sources
@@ -54,7 +56,7 @@ def count_pairs(
     config : PairsConfig
     num_shards : int
     memory : int
-        Bytes that each worker's tables may take, about.
+        Bytes that each Python worker may take, all in all.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def _count_partition(
 ) -> Iterator[pa.RecordBatch]:
     table = shared_word_table(*vocabulary)
     subsampling = None if threshold is None else Subsampling(table.counts, threshold)
-    counter = PairCounter(table, weights, num_shards, memory, keep_places, subsampling)
+    room = left_for_tables(memory, table.nbytes)
+    counter = PairCounter(table, weights, num_shards, room, keep_places, subsampling)
     bad_words = 0
     for piece in pieces(batches):
         bad_words += piece.bad
@@ -134,19 +137,32 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_
             yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
 
 
-def merged_tables(strings: list[bytes], vocabulary_size: int) -> Iterator[pa.Table]:
+def merged_tables(strings: Iterable[bytes], vocabulary_size: int) -> Iterator[pa.Table]:
     """Merge one shard's runs; yields its rows in order, about a million cells at a time and never half a word's row.
 
     A table is only good until the next one is asked for: both lie in the same arrays.
+
+    Raises
+    ------
+    InputError
+        When a count passes 2^63 - 1.
     """
-    data = np.frombuffer(b"".join(strings), np.uint8)
-    ends = np.cumsum([len(string) for string in strings])
-    positions = ends - [len(string) for string in strings]
-    heads = np.empty(len(strings), np.int64)
+    together, sizes = bytearray(), []
+    for string in strings:  # each is let go before the next comes
+        together += string
+        sizes.append(len(string))
+    data, ends = np.frombuffer(together, np.uint8), np.cumsum(sizes, dtype=np.int64)
+    positions, heads = ends - sizes, np.empty(len(sizes), np.int64)
     sums = np.zeros(vocabulary_size, np.int64)
     seen = np.zeros(vocabulary_size // 64 + 1, np.uint64)
     words, contexts = (np.empty(CELLS_PER_GROUP + vocabulary_size, np.int32) for _ in range(2))
     counts = np.empty(words.size, np.int64)
     runs.open_runs(data, positions, ends, heads)
-    while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
-        yield pa.table([words[:cells], contexts[:cells], counts[:cells]], schema=PAIRS)
+    try:
+        while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+            yield pa.table([words[:cells], contexts[:cells], counts[:cells]], schema=PAIRS)
+    except OverflowError as error:
+        raise InputError(
+            "counts of pairs must stay below 2^63 units; got one that does not. "
+            "Use --distance-weighting flat, or a --window-size whose unit is smaller."
+        ) from error

@@ -226,7 +226,7 @@ def _written(words: "DataFrame") -> Path:
         report = ordered.mapInArrow(partial(_write_words, folder=str(folder)), REPORT_DDL).collect()
     except Exception as error:
         raise translated(error) from error
-    vocabulary.finish_vocabulary(folder, report, {}, [], [], {})
+    vocabulary.finish_vocabulary(folder, report, {}, {}, [], {})
     return folder
 
 

@@ -93,7 +93,7 @@ def import_pairs(
     ):
         rows = ForeignRows(inputs, config)
         table = given.read() if given else sums_of_rows(rows, memory)
-        parent = write_vocabulary(table, folder, options, every, parents, {})
+        parent = write_vocabulary(table, folder, options, {"inputs": every}, parents, {})
         _write_pairs(rows, table, parent, pairs, memory, task).save(pairs)
         _refuse_changes(inputs)
         _tell(rows, progress)

@@ -99,6 +99,12 @@ def inputs_of(opened: list[Part]) -> list[dict[str, Any]]:
     return [found[path] | ({} if net[path] == 1 else {"weight": net[path]}) for path in sorted(found) if net[path]]
 
 
+def read_by(opened: list[Part]) -> dict[str, list[dict[str, Any]]]:
+    """The whole's `inputs`, and the parts' `bad_files` together."""
+    bad = {entry["path"]: entry for part in opened for entry in part.manifest.bad_files}
+    return {"inputs": inputs_of(opened), "bad_files": [bad[path] for path in sorted(bad)]}
+
+
 def without_weight(entry: dict[str, Any]) -> dict[str, Any]:
     """An input as it is listed, however often it counts."""
     return {key: value for key, value in entry.items() if key != "weight"}

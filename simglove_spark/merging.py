@@ -21,9 +21,9 @@ from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.kernels import runs, tokens
-from simglove_spark.manifest import FileEntry, Manifest, new_manifest
+from simglove_spark.manifest import FileEntry, Manifest, listed, new_manifest
 from simglove_spark.memory import show_size
-from simglove_spark.merge_parts import TOTALS, Part, check_files, counters_of, inputs_of, open_parts, refuse_below_zero
+from simglove_spark.merge_parts import TOTALS, Part, check_files, counters_of, open_parts, read_by, refuse_below_zero
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, word_counts_schema
@@ -74,7 +74,7 @@ def merge_words(
         When the words do not fit into memory.
     """
     opened = open_parts(parts, "word_counts", weights)
-    inputs, options = inputs_of(opened), opened[0].manifest.config
+    read, options = read_by(opened), opened[0].manifest.config
     schema = word_counts_schema(options.get("documents", False))
     if config.documents and "documents" not in schema.names:
         raise ConfigError(
@@ -83,17 +83,17 @@ def merge_words(
         )
     lists = read_lists(config, options)
     folder = output / "word_counts"
-    if not is_complete(folder, "word_counts", options, inputs, [], resources.overwrite):
+    if not is_complete(folder, "word_counts", options, listed(**read), [], resources.overwrite):
         check_files(opened, schema)
         _refuse_what_does_not_fit(opened, resources)
         with building(folder, resources.overwrite) as staging, progress.task("merge words", unit="words") as task:
             report = []
-            for shard, words in enumerate(_words_by_shard(opened, schema, vocabulary.shards_for(inputs))):
+            for shard, words in enumerate(_words_by_shard(opened, schema, vocabulary.shards_for(read["inputs"]))):
                 if words.num_rows:
                     groups = row_groups([words], vocabulary.ROWS_PER_GROUP)
                     report.append(write_file(staging, f"words-{shard:05d}", schema, groups))
                 task.advance(words.num_rows)
-            _finish(opened, schema, staging, report, {"inputs": inputs})
+            _finish(opened, schema, staging, report, read)
     return vocabulary.choose_into(output, config, lists, resources.overwrite, progress)
 
 
@@ -124,8 +124,8 @@ def merge_pairs(
                 f"pairs must be counted under the vocabulary {whole.content_sha256[:12]}; got others ({part.folder}). "
                 "Count the pairs of each part under the merged vocabulary."
             )
-    inputs, options, parents = inputs_of(opened), opened[0].manifest.config, [whole.as_parent()]
-    if is_complete(output, "pairs", options, inputs, parents, resources.overwrite):
+    read, options, parents = read_by(opened), opened[0].manifest.config, [whole.as_parent()]
+    if is_complete(output, "pairs", options, listed(**read), parents, resources.overwrite):
         return Manifest.load(output, "pairs")
     check_files(opened, PAIRS)
     shards: dict[int, list[tuple[Part, FileEntry]]] = {}
@@ -141,7 +141,7 @@ def merge_pairs(
             task.advance(sum(entry.rows for _, entry in own))
         if report and (left := _effective_counts(opened, whole.rows)) is not None:
             report.append(effective_counts.write(staging, left)[0])  # the counters of the parts are summed in any case
-        _finish(opened, PAIRS, staging, report, {"inputs": inputs, "parents": parents})
+        _finish(opened, PAIRS, staging, report, {**read, "parents": parents})
     return Manifest.load(output, "pairs")
 
 

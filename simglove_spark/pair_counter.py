@@ -5,6 +5,7 @@ from math import lcm
 
 import numpy as np
 
+from simglove_spark.errors import ResourceError
 from simglove_spark.kernels import pairs, runs, tokens
 from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.subsampling import Subsampling
@@ -14,9 +15,12 @@ from simglove_spark.word_table import WordTable
 TRIANGLE_WORDS = 4096
 FIRST_SLOTS = 1 << 18
 FULLEST = 0.6  # share of slots in use; beyond it open addressing slows down
-BYTES_PER_SLOT = 16 + FULLEST * (
-    12 + 24
-)  # a cell is 16 bytes in the table; draining holds it once by row, twice sorted
+# A cell is 16 bytes in the table (once more half as many while it grows); draining holds it once by row, then without the
+# table twice, sorted: 16 + .6 * 12, and .6 * 36, are less. The triangle stays meanwhile.
+BYTES_PER_SLOT = 24
+BYTES_PER_TRIANGLE_CELL = 8 + 36
+BYTES_PER_WORD = 88  # bounds and cursors of rows while draining
+LARGEST_RUN = 2**31 - 1  # of a row of Spark, and of Arrow's binary column
 RUN_BYTES = 32 << 20  # a run of a shard is cut into strings of about this size
 LARGEST_EXACT_WINDOW = 16
 
@@ -50,7 +54,7 @@ class PairCounter:
     weights : int64[window_size]
     num_shards : int
     memory : int
-        Bytes that tables and draining may take, about.
+        Bytes that tables and draining may take.
     keep_places : bool
         Whether words that are not in the table, or are dropped, take a place in the window.
     subsampling : Subsampling, optional
@@ -68,10 +72,13 @@ class PairCounter:
     ) -> None:
         self.table, self.weights, self.num_shards = table, weights, num_shards
         self.keep_places, self.subsampling = keep_places, subsampling
-        self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
+        self.run_bytes = min(RUN_BYTES, max(1 << 16, memory // 32))
+        beside = table.size * BYTES_PER_WORD + 3 * self.run_bytes  # a run as numpy, Python and Arrow have it
+        memory = max(memory // 4, memory - beside)
+        self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / BYTES_PER_TRIANGLE_CELL) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
-        wanted = _power_of_two((memory - 2 * self.triangle.nbytes) / BYTES_PER_SLOT)
+        wanted = _power_of_two((memory - self.triangle.size * BYTES_PER_TRIANGLE_CELL) / BYTES_PER_SLOT)
         self.most_slots = max(room_for_a_window, wanted)
         self.ids = np.empty(weights.size + SPANS_PER_BLOCK, np.int32)
         self.used = self.words = 0
@@ -167,15 +174,14 @@ class PairCounter:
 
     def drain(self) -> Iterator[tuple[int, bytes]]:
         """Hand out all cells, both directions, as (shard, run) and begin anew."""
-        offsets, contexts, counts = self._sorted_rows()
         slots = self.keys.size
-        del self.keys, self.values
-        yield from runs_by_shard(offsets, contexts, counts, self.num_shards)
+        offsets, contexts, counts = self._sorted_rows()
+        yield from runs_by_shard(offsets, contexts, counts, self.num_shards, self.run_bytes)
         self.triangle[:] = 0
         self._begin(slots)
 
     def _sorted_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All directed cells as sorted rows: offsets int64[V + 1], contexts int32, counts int64.
+        """All directed cells as sorted rows: offsets int64[V + 1], contexts int32, counts int64; the table is let go.
 
         Sorting is by transposing: writing rows of cells (i, j) in order of i makes the rows of j ascend; doing it again
         from those makes the rows of i ascend. A word's smaller contexts go to the front of its row, greater ones behind.
@@ -190,6 +196,7 @@ class PairCounter:
         pairs.gather_upper(
             self.triangle, ids[: self.frequent], self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
         )
+        del self.keys, self.values, cursors
         row_starts, row_ends = _bounds(sizes.sum(axis=1))
         contexts, counts = np.empty(row_ends[-1], np.int32), np.empty(row_ends[-1], np.int64)
         pairs.transpose(starts, ends, unsorted_contexts, unsorted_counts, row_starts.copy(), contexts, counts)
@@ -199,15 +206,27 @@ class PairCounter:
 
 
 def runs_by_shard(
-    offsets: np.ndarray, contexts: np.ndarray, counts: np.ndarray, num_shards: int
+    offsets: np.ndarray, contexts: np.ndarray, counts: np.ndarray, num_shards: int, run_bytes: int = RUN_BYTES
 ) -> Iterator[tuple[int, bytes]]:
-    """Sorted rows of all words (offsets int64[V + 1], contexts int32, counts int64) as (shard, run), shards ascending."""
+    """Sorted rows of all words (offsets int64[V + 1], contexts int32, counts int64) as (shard, run), shards ascending.
+
+    Raises
+    ------
+    ResourceError
+        When one row is too long for a string of Spark.
+    """
     shards = np.empty(offsets.size - 1, np.int32)
     shard_of_words(shards, num_shards)
     by_shard = np.argsort(shards, kind="stable").astype(np.int32)
     bounds = np.searchsorted(shards[by_shard], np.arange(num_shards + 1))
     longest = int(np.diff(offsets).max(initial=0))
-    out = np.empty(max(RUN_BYTES, (2 + 2 * longest) * runs.MAX_BYTES), np.uint8)
+    bytes_of_longest = (2 + 2 * longest) * runs.MAX_BYTES
+    if bytes_of_longest > LARGEST_RUN:
+        raise ResourceError(
+            f"a word's row must fit into 2 GiB; got {longest:,} contexts in one task. "
+            "Lower --max-vocab or --worker-memory."
+        )
+    out = np.empty(max(run_bytes, bytes_of_longest), np.uint8)
     for shard in range(num_shards):
         words, row = by_shard[bounds[shard] : bounds[shard + 1]], 0
         while row < words.size:
@@ -223,4 +242,4 @@ def _bounds(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _power_of_two(limit: float) -> int:
     """Greatest power of two up to ``limit``, at least 1024."""
-    return 1 << max(10, int(limit).bit_length() - 1)
+    return 1 << max(10, max(0, int(limit)).bit_length() - 1)

@@ -131,6 +131,8 @@ def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], confi
     paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in entries]
     # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
     reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
+    # checksums of Parquet pages, where a writer put them: by itself Spark does not look
+    reader = reader.option("parquet.page.verify-checksum.enabled", "true")
     if config.column is None:
         return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
     if is_table(kind):

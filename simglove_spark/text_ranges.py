@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
-from simglove_spark.text_rows import Cleaning, Origin, Piece, bytes_of, clean
+from simglove_spark.text_rows import LONGEST_WORD, Cleaning, Origin, Piece, bytes_of, clean, too_long
 from simglove_spark.tokenizing import needs_whole_rows
 
 BLOCK_BYTES, AHEAD_BYTES = 4 << 20, 1 << 16
@@ -162,6 +162,8 @@ def _blocks(stream: BinaryIO, own: Range, position: int) -> Iterator[tuple[bytes
             yield b"".join([*held, text[:cut]]), position - len(text) + cut
             held = []
         held.append(text[cut:])
+        if sum(map(len, held)) > LONGEST_WORD:
+            raise too_long(own.path)
 
 
 def _rows(text: bytes, following: bytes) -> tuple[pa.Array, int, bool]:
@@ -196,7 +198,10 @@ def _ahead(stream: BinaryIO, own: Range, position: int, cleaning: Cleaning) -> I
 
 def _rest_of_word(stream: BinaryIO, own: Range, position: int) -> Iterator[bytes]:
     """Bytes up to the next white space, or the file's end, in parts."""
+    first = position
     while position < own.size:
+        if position - first > LONGEST_WORD:
+            raise too_long(own.path)
         text = _read(stream, own, position, min(AHEAD_BYTES, own.size - position))
         white = _WHITE.search(text)
         yield text[: white.start()] if white else text

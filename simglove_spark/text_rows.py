@@ -12,10 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simglove_spark.errors import InputError
 from simglove_spark.kernels import tokens
+from simglove_spark.memory import show_size
 from simglove_spark.tokenizing import load_tokenizer
 
 SPANS_PER_BLOCK = 1 << 16
+LONGEST_WORD = 64 << 20  # bytes; what is longer is not text, and would take a worker's memory
 
 
 class Places(NamedTuple):
@@ -133,6 +136,13 @@ def _decode(column: pa.Array) -> tuple[pa.Array, int]:
         rows = column.to_pylist()
         bad = sum(not _is_utf8(word) for row in rows if not _is_utf8(row) for word in row.split())
         return pa.array([row.decode("utf-8", errors="replace") for row in rows], pa.large_string()), bad
+
+
+def too_long(where: str) -> InputError:
+    """The refusal of a word beyond `LONGEST_WORD`."""
+    return InputError(
+        f"words must be shorter than {show_size(LONGEST_WORD)}; got more bytes without white space ({where}). Give text."
+    )
 
 
 def _is_utf8(text: bytes) -> bool:

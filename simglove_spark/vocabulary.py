@@ -14,6 +14,7 @@ from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
+from simglove_spark.memory import left_for_tables
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
@@ -55,7 +56,7 @@ def count_words(sources: list[Source], num_shards: int, memory: int, documents: 
     num_shards : int
         Shards of the table; a word's shard is chosen by its bytes.
     memory : int
-        Bytes that a worker's table may take, about.
+        Bytes that each Python worker may take, all in all.
     documents : bool
         Whether to count the rows that hold each word too, as one more column documents long; sources must have whole rows.
 
@@ -80,7 +81,7 @@ def _count_partition(
     memory: int,
     counter: type[WordCounter],
 ) -> Iterator[pa.RecordBatch]:
-    table = counter(memory, num_shards)
+    table = counter(left_for_tables(memory), num_shards)
     rows = bad_words = 0
     for piece in pieces(batches):
         rows, bad_words = rows + piece.rows, bad_words + piece.bad
@@ -215,7 +216,7 @@ def is_chosen(output: Path, lists: WordLists, overwrite: bool) -> bool:
     """Whether output/vocabulary is there already, chosen by these lists and options from the complete output/word_counts."""
     counts = Manifest.load(output / "word_counts", "word_counts")
     options = {**counts.config, **lists.options}
-    return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, [counts.as_parent()], overwrite)
+    return is_complete(output / "vocabulary", "vocabulary", options, counts.listed, [counts.as_parent()], overwrite)
 
 
 def choose_into(
@@ -230,7 +231,8 @@ def choose_into(
             progress.event("vocabulary chosen", words=words.num_rows, **counters)
         with building(output / "vocabulary", overwrite) as staging:
             options = {**counts.config, **lists.options}
-            write_vocabulary(words, staging, options, counts.inputs, [counts.as_parent()], counters)
+            read = {"inputs": counts.inputs, "bad_files": counts.bad_files}
+            write_vocabulary(words, staging, options, read, [counts.as_parent()], counters)
     return Manifest.load(output / "vocabulary", "vocabulary")
 
 
@@ -248,20 +250,20 @@ def write_vocabulary(
     words: pa.Table,
     folder: Path,
     config: dict[str, Any],
-    inputs: list[dict[str, Any]],
+    read: dict[str, list[dict[str, Any]]],
     parents: list[dict[str, str]],
     counters: dict[str, int],
 ) -> Manifest:
     """Write the vocabulary table with its manifest into ``folder``; ``counters`` stand in it, if there are any."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
-    return finish_vocabulary(folder, [report], config, inputs, parents, counters)
+    return finish_vocabulary(folder, [report], config, read, parents, counters)
 
 
 def finish_vocabulary(
     folder: Path,
     report: list[Any],
     config: dict[str, Any],
-    inputs: list[dict[str, Any]],
+    read: dict[str, list[dict[str, Any]]],
     parents: list[dict[str, str]],
     counters: dict[str, int],
 ) -> Manifest:
@@ -269,6 +271,6 @@ def finish_vocabulary(
     files, total_words, _ = commit(folder, report)
     details: dict[str, Any] = {"total_words": total_words, "vocabulary_size": sum(entry.rows for entry in files)}
     details |= {"counters": counters} if counters else {}
-    manifest = new_manifest("vocabulary", VOCABULARY, files, config, inputs=inputs, parents=parents, details=details)
+    manifest = new_manifest("vocabulary", VOCABULARY, files, config, **read, parents=parents, details=details)
     manifest.save(folder)
     return manifest

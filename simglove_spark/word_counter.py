@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from simglove_spark.kernels import tokens
-from simglove_spark.text_rows import Spans, bytes_of, offsets_of
+from simglove_spark.text_rows import LONGEST_WORD, Spans, bytes_of, offsets_of, too_long
 
 FIRST_WORDS = 1 << 14
 MOST_MEMORY = 3 << 30  # a third of it is handed out at once, and Arrow's offsets have 31 bits
@@ -72,6 +72,8 @@ class WordCounter:
         return self.word_bytes.nbytes + self.word_offsets.nbytes + self.counts.nbytes + self.slots.nbytes
 
     def _grow(self, next_word: int) -> None:
+        if next_word > LONGEST_WORD:
+            raise too_long("a row of the input")
         words, used = len(self.counts), int(self.word_offsets[self.entries])
         old = (self.word_bytes[:used], self.word_offsets[: self.entries + 1], self.counts[: self.entries])
         more_words = words * 2 if self.entries == words else words

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from simglove_spark.cache import temporary_home
+from simglove_spark.errors import ResourceError
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.memory import show_size
 
 ARRAYS = ("word_bytes", "word_offsets", "slots", "ids", "counts")
 LAYOUT = 3  # raise it with any change of the arrays or of the hash: an old copy must not be read
@@ -38,6 +40,11 @@ class WordTable:
     def size(self) -> int:
         """Number of words."""
         return self.word_offsets.size - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(getattr(self, name).nbytes for name in ARRAYS)
 
     def by_id(self, values: np.ndarray) -> np.ndarray:
         """Values of all words, given by rank, in order of their ids."""
@@ -96,8 +103,15 @@ def _build_copy(folder: Path, place: Path) -> None:
     words = pa.concat_tables([pq.read_table(path, columns=["word", "count"]) for path in files])
     table = build_word_table(words["word"].combine_chunks(), words["count"].to_numpy())
     staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
-    for name in ARRAYS:
-        np.save(staging / f"{name}.npy", getattr(table, name))
+    try:
+        for name in ARRAYS:
+            np.save(staging / f"{name}.npy", getattr(table, name))
+    except OSError as error:  # numpy's own has no number
+        shutil.rmtree(staging)
+        raise ResourceError(
+            f"temporary folder must have {show_size(table.nbytes)} for the workers' vocabulary; got {error} ({place.parent}). "
+            "Free some, or set TMPDIR."
+        ) from error
     try:
         staging.rename(place)
     except OSError:  # another worker was first

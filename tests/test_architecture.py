@@ -255,9 +255,9 @@ def test_only_the_session_touches_the_spark_context() -> None:
 
 def test_nothing_that_grows_comes_to_the_driver() -> None:
     assert attributes(MODULES, GROWING) == []
-    # reports, one row per file: of write_word_counts, of write_pairs, and of a vocabulary's one file
-    allowed = [f"{PACKAGE}.{module}: collect" for module in ("counting.pairs", "counting.words", "frames")]
-    assert attributes(MODULES, {"collect"}) == allowed
+    # reports, one row per file: of write_word_counts, of write_pairs, of a vocabulary's one file, and of bad files
+    known = ["bad_files", "counting.pairs", "counting.words", "frames"]
+    assert attributes(MODULES, {"collect"}) == [f"{PACKAGE}.{module}: collect" for module in known]
 
 
 def test_only_the_command_line_prints() -> None:

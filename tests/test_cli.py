@@ -54,6 +54,7 @@ ROAD = {
         "lowercase",
         "tokenizer",
         "on-bad-bytes",
+        "on-bad-file",
         "held-out",
         "driver-memory",
         "master",

@@ -213,6 +213,7 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "tokenizer": "whitespace",
         "lowercase": True,
         "on_bad_bytes": "error",
+        "on_bad_file": "error",
         "window_size": 3,
         "distance_weighting": "harmonic",
         "unknown_words": "drop",

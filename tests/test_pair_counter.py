@@ -174,9 +174,10 @@ def test_tables_keep_to_their_budget_and_never_fall_below_what_works(memory: int
     counter = PairCounter(table, distance_weights(10, "flat"), 1, memory)
     assert 2 <= counter.frequent <= 4096
     assert counter.most_slots >= 1024
-    assert 2 * counter.triangle.nbytes <= max(16, memory / 2)
+    triangle = counter.triangle.size * pair_counter.BYTES_PER_TRIANGLE_CELL
+    assert triangle <= max(44, memory / 2)
     if counter.most_slots > 1024:
-        assert 2 * counter.triangle.nbytes + counter.most_slots * pair_counter.BYTES_PER_SLOT <= memory
+        assert triangle + counter.most_slots * pair_counter.BYTES_PER_SLOT <= memory
 
 
 class Impatient(PairCounter):

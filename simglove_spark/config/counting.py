@@ -37,6 +37,9 @@ class CorpusConfig:
     on_bad_bytes: Literal["error", "replace"] = "error"
     """What to do with words that are not UTF-8: stop with their number, or put U+FFFD in place of the bad bytes."""
 
+    on_bad_file: Literal["error", "skip"] = "error"
+    """What to do with files that cannot be read whole: stop, or leave them out (checked first) and name them in the manifest."""
+
     def __post_init__(self) -> None:
         ok = self.tokenizer in ("whitespace", "words", "jieba") or re.fullmatch(r"[\w.]+:\w+", self.tokenizer)
         rule = "be whitespace, words, jieba or MODULE:FUNCTION"

@@ -52,7 +52,7 @@ class SparkConfig:
     """Spark master. By default what spark-submit says, else local[*,4] on this machine."""
 
     worker_memory: str = "auto"
-    """Memory of each Python worker's tables while counting. auto: 1g, or less where this machine has less for each core."""
+    """Memory of each Python worker while counting, all in all. auto: 1280m, or less where this machine has less for each core."""
 
     driver_memory: str = "auto"
     """Heap of the local Spark; a compressed line or a column's row needs about 20 times its size. auto: 4g, or a quarter of the machine's memory."""

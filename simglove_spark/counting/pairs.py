@@ -1,13 +1,15 @@
 """The stage corpus, vocabulary -> pairs."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from simglove_spark import cooccurrence, forecast
 from simglove_spark.config import CorpusConfig, PairsConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.counting.context import Context, check_bytes, slots_and_memory, without
+from simglove_spark.disk import Rooms
 from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
@@ -36,40 +38,43 @@ def count_pairs(
     ResourceError
         When memory or disk cannot suffice.
     """
-    inputs = list_inputs(corpus)
+    listed = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    for name in ("lowercase", "normalize", "tokenizer", "column", "where"):
+    for name in ("lowercase", "normalize", "tokenizer", "column", "where", "on_bad_file"):
         if words.config.get(name) != getattr(corpus, name):
             raise ConfigError(
-                f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
+                f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
                 "Give the same option to both stages."
             )
-    known = {entry["path"]: without_weight(entry) for entry in words.inputs}
-    if any(known.get(entry["path"]) != entry for entry in inputs):  # fewer are a part, for `merging.merge_pairs`
+    known = {entry["path"]: without_weight(entry) for entry in words.listed}
+    if any(known.get(entry["path"]) != entry for entry in listed):  # fewer are a part, for `merging.merge_pairs`
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
-            f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
+            f"({vocabulary_folder}). Count the words of {_names(listed)} first."
         )
-    if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
+    if pairs_are_counted(corpus, config, listed, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
+    bad = [entry for entry in words.bad_files if any(entry["path"] == other["path"] for other in listed)]
+    inputs = without(bad, listed, context.progress)
     for entry in words.files:
         checked_path(vocabulary_folder, entry)
-    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    rooms = _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
     with building(output, context.run.overwrite) as staging:
-        _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
+        counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context, rooms)
+        replace(counted, bad_files=bad).save(staging)
     return Manifest.load(output, "pairs")
 
 
 def pairs_are_counted(
     corpus: CorpusConfig,
     config: PairsConfig,
-    inputs: list[dict[str, Any]],
+    listed: list[dict[str, Any]],
     words: Manifest,
     output: Path,
     overwrite: bool,
 ) -> bool:
     """Whether the pair table ``output`` is there already, counted under the vocabulary ``words``."""
-    return is_complete(output, "pairs", content_config(corpus, config), inputs, [words.as_parent()], overwrite)
+    return is_complete(output, "pairs", content_config(corpus, config), listed, [words.as_parent()], overwrite)
 
 
 def _no_pairs(inputs: list[dict[str, Any]], config: PairsConfig) -> InputError:
@@ -92,7 +97,7 @@ def _tell_forecast(
     words: tuple[Path, Manifest],
     output: Path,
     context: Context,
-) -> None:
+) -> Rooms:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     began = time.perf_counter()
     rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
@@ -102,7 +107,7 @@ def _tell_forecast(
     total_words = round(words[1].details["total_words"] * (share or 1.0))
     expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory, reading)
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
+    return context.refuse_what_cannot_fit(expected, output.parent)
 
 
 def _count_pairs(
@@ -112,13 +117,14 @@ def _count_pairs(
     words: tuple[Path, Manifest],
     staging: Path,
     context: Context,
+    rooms: Rooms,
 ) -> Manifest:
     folder, parent = words
     total_words = parent.details["total_words"]
     num_shards = cooccurrence.shards_for(config, total_words)
     with context.progress.task("count pairs", unit="tasks") as task:
         spark = context.session()
-        with watched(spark, "count pairs", task):
+        with watched(spark, "count pairs", task, rooms):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
             table = (str(folder), parent.content_sha256)
             counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)

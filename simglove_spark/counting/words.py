@@ -5,11 +5,12 @@ from typing import Any
 
 from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
-from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.corpus import list_inputs
+from simglove_spark.counting.context import Context, bad_files_of, check_bytes, slots_and_memory, without
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.output import building, is_complete
+from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import word_counts_schema
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
@@ -34,20 +35,20 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     ResourceError
         When memory or disk cannot suffice.
     """
-    inputs = list_inputs(corpus)
+    listed = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
     lists = read_lists(config, content_config(corpus))  # what is wrong with them is told before anything is counted
-    if not words_are_counted(corpus, config, inputs, output, overwrite):
+    if not words_are_counted(corpus, config, listed, output, overwrite):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, config, inputs, staging, context).save(staging)
+            _count_words(corpus, config, listed, staging, context).save(staging)
     return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
 def words_are_counted(
-    corpus: CorpusConfig, config: VocabularyConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool
+    corpus: CorpusConfig, config: VocabularyConfig, listed: list[dict[str, Any]], output: Path, overwrite: bool
 ) -> bool:
     """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
-    return is_complete(output / "word_counts", "word_counts", _options(corpus, config), inputs, [], overwrite)
+    return is_complete(output / "word_counts", "word_counts", _options(corpus, config), listed, [], overwrite)
 
 
 def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:
@@ -56,15 +57,17 @@ def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:
 
 
 def _count_words(
-    corpus: CorpusConfig, config: VocabularyConfig, inputs: list[dict[str, Any]], staging: Path, context: Context
+    corpus: CorpusConfig, config: VocabularyConfig, listed: list[dict[str, Any]], staging: Path, context: Context
 ) -> Manifest:
-    size = total_bytes(inputs)
+    bad = bad_files_of(listed, corpus, context)
+    inputs = without(bad, listed, context.progress)
+    size = text_bytes(inputs, corpus.column)
     expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
+    rooms = context.refuse_what_cannot_fit(expected, staging.parent)
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
-        with watched(spark, "count words", task):
+        with watched(spark, "count words", task, rooms):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
             shards = vocabulary.shards_for(inputs)
             counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents)
@@ -78,5 +81,5 @@ def _count_words(
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
-    schema = word_counts_schema(config.documents)
-    return new_manifest("word_counts", schema, files, _options(corpus, config), inputs=inputs, details=details)
+    schema, read = word_counts_schema(config.documents), {"inputs": inputs, "bad_files": bad}
+    return new_manifest("word_counts", schema, files, _options(corpus, config), details=details, **read)
