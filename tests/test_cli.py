@@ -49,6 +49,7 @@ ROAD = {
         "config",
         "lowercase",
         "tokenizer",
+        "document-break",
         "on-bad-bytes",
         "held-out",
         "driver-memory",

@@ -240,7 +240,8 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert counts.inputs == words.inputs == pairs.inputs == inputs
     assert words.parents == [counts.as_parent()]
     assert pairs.parents == [words.as_parent()]
-    as_read = {"column": None, "where": None, "normalize": "none", "tokenizer": "whitespace", "lowercase": False}
+    as_read = {"column": None, "where": None, "normalize": "none", "lowercase": False}
+    as_read |= {"document_break": "line", "tokenizer": "whitespace"}
     assert counts.config == {**as_read, "on_bad_bytes": "error"}
     assert words.config == {**counts.config, "min_count": 1, "max_vocab": None}
     options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}

@@ -36,10 +36,10 @@ def count_pairs(
     """
     inputs = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    for name in ("lowercase", "normalize", "tokenizer", "column", "where"):
+    for name in ("lowercase", "normalize", "tokenizer", "document_break", "column", "where"):
         if words.config.get(name) != getattr(corpus, name):
             raise ConfigError(
-                f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
+                f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
                 "Give the same option to both stages."
             )
     known = {entry["path"]: entry for entry in words.inputs}
@@ -85,7 +85,7 @@ def _tell_forecast(
 ) -> None:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     began = time.perf_counter()
-    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
+    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus), corpus.document_break)
     reading = time.perf_counter() - began
     slots, memory = slots_and_memory(context)
     share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
