@@ -43,7 +43,8 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     Raises
     ------
     ConfigError
-        When a table is named, or ``where`` is given, without ``column``; when the tokenizer is not there.
+        When a table is named, or ``where`` is given, without ``column``; when the tokenizer is not there; when documents
+        are asked of what comes in lines or rows.
     InputError
         When a path matches nothing, all files are empty, or a file's first bytes show that it isn't what was said.
     """
@@ -71,6 +72,7 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
         for entry in entries:
             if entry["bytes"]:
                 check_kind(Path(entry["path"]), config.column)
+    _check_documents(config, entries)
     return entries
 
 
@@ -82,6 +84,21 @@ def file_entries(text: str, skip: bool = False) -> list[dict[str, Any]]:
 def total_bytes(inputs: list[dict[str, Any]]) -> int:
     """Bytes of all files whose size is known."""
     return sum(entry["bytes"] or 0 for entry in inputs)
+
+
+def is_plain(entry: dict[str, Any]) -> bool:
+    """Whether an input that is read without ``column`` is plain text in a file system of this machine."""
+    return entry["bytes"] is not None and Path(entry["path"]).suffix not in COMPRESSED
+
+
+def _check_documents(config: CorpusConfig, entries: list[dict[str, Any]]) -> None:
+    others = [entry["path"] for entry in entries if entry["bytes"] != 0 and not is_plain(entry)]
+    if config.document_break != "line" and (config.column is not None or others):
+        what = f"--column {config.column}" if config.column is not None else others[0]
+        raise ConfigError(
+            f"--document-break {config.document_break} must be given plain text files of this machine; got {what}. "
+            "Unpack or copy them, or leave it out: then windows end with each line or row."
+        )
 
 
 def is_table(text: str) -> bool:

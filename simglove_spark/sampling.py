@@ -14,6 +14,7 @@ from pyarrow import orc
 
 from simglove_spark.corpus import COMPRESSED, kind_by_name
 from simglove_spark.errors import InputError
+from simglove_spark.row_breaks import RowBreaks, rows_between
 from simglove_spark.text_rows import Cleaning, clean
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
@@ -21,13 +22,15 @@ UNKNOWN_EXPANSION = 4.0  # of text that only Spark can unpack
 COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
 
 
-def sample_corpus(inputs: list[dict[str, Any]], column: str | None, cleaning: Cleaning) -> pa.Array | None:
+def sample_corpus(
+    inputs: list[dict[str, Any]], column: str | None, cleaning: Cleaning, document_break: str = "line"
+) -> pa.Array | None:
     """A few megabytes of the first local file: rows as the kernels take them; None where nothing can be sampled."""
     path = next((entry["path"] for entry in inputs if entry["bytes"]), None)
     if path is None:
         return None
     with readable(path):
-        return clean(_sample(path, column), cleaning)[0]
+        return clean(_sample(path, column, document_break), cleaning)[0]
 
 
 def text_bytes(inputs: list[dict[str, Any]], column: str | None) -> int:
@@ -63,9 +66,10 @@ def first_value(path: str, column: str) -> Any:
         return next((row[column] for row in rows if row.get(column) is not None), None)
 
 
-def _sample(path: str, column: str | None) -> pa.Array:
+def _sample(path: str, column: str | None, document_break: str) -> pa.Array:
     if column is None:
-        return pa.array(_head(path).splitlines(), pa.binary())
+        head = _head(path)
+        return rows_between(head, RowBreaks(document_break).ends(head, b""))
     kind = kind_by_name(path)
     if kind == "JSON":
         return _json_column([row.get(column) for row in islice(_json_rows(path), SAMPLE_ROWS)])

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from simglove_spark.config import CorpusConfig
-from simglove_spark.corpus import COMPRESSED, TABLE, is_table, kind_by_name
+from simglove_spark.corpus import TABLE, is_plain, is_table, kind_by_name
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.sampling import first_value
 from simglove_spark.session import first_line
@@ -69,7 +68,7 @@ def read_corpus(
     for entry in (entry for entry in inputs if entry["bytes"] != 0):
         kinds.setdefault(_kind(entry, config), []).append(entry)
     sources = []
-    if tasks := plan(kinds.pop("plain", []), slots):
+    if tasks := plan(kinds.pop("plain", []), slots, config.document_break):
         frame = spark.range(0, len(tasks), 1, len(tasks))
         read = partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning, whole_rows=whole_rows)
         sources.append(Source(frame, read))
@@ -121,7 +120,7 @@ def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
         return path
     if config.column is not None:
         return kind_by_name(path)
-    return "plain" if entry["bytes"] is not None and Path(path).suffix not in COMPRESSED else "text"
+    return "plain" if is_plain(entry) else "text"
 
 
 def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":

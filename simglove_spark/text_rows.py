@@ -72,7 +72,7 @@ class Piece:
     column : pyarrow.Array
         As `clean` made it.
     rows : int
-        Rows that end in it.
+        Rows that end in it; of documents (`row_breaks`) those whose last word is in it and its file's range.
     bad : int
         Words that were not UTF-8.
     is_open : bool

@@ -53,6 +53,7 @@ ROAD = {
         "config",
         "lowercase",
         "tokenizer",
+        "document-break",
         "on-bad-bytes",
         "on-bad-file",
         "held-out",

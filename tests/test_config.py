@@ -210,6 +210,7 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "column": None,
         "where": None,
         "normalize": "none",
+        "document_break": "line",
         "tokenizer": "whitespace",
         "lowercase": True,
         "on_bad_bytes": "error",

@@ -242,7 +242,8 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert words.parents == [counts.as_parent()]
     assert pairs.parents == [words.as_parent()]
     as_read = {"column": None, "where": None, "normalize": "none", "tokenizer": "whitespace", "lowercase": False}
-    assert counts.config == {**as_read, "on_bad_bytes": "error", "on_bad_file": "error"}
+    as_read |= {"document_break": "line", "on_bad_bytes": "error", "on_bad_file": "error"}
+    assert counts.config == as_read
     chosen = {
         "min_count": 1,
         "max_vocab": None,

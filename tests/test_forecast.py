@@ -129,7 +129,7 @@ def test_samples_of_text(tmp_path: Path, name: str, pack, monkeypatch) -> None:
     monkeypatch.setattr(sampling, "SAMPLE_BYTES", 50)
     inputs = [{"path": "/empty", "bytes": 0}, {"path": str(tmp_path / name), "bytes": 1}]
     rows = sample_corpus(inputs, None, Cleaning(lowercase=True)).to_pylist()
-    assert rows[:3] == ["a é", "", "b"]
+    assert rows[:3] == ["a é\r\n", "\n", "b\n"]
     assert set(rows[3]) == {"x"}
     assert sum(map(len, rows)) < 50
 

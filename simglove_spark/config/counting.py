@@ -28,6 +28,9 @@ class CorpusConfig:
     normalize: Literal["none", "nfkc"] = "none"
     """Bring text into Unicode's form NFKC before it is split: full-width letters, ligatures and wide blanks become plain."""
 
+    document_break: Literal["line", "blank-line", "file"] = "line"
+    """Where windows end in plain text: with each line, at lines that hold only white space, or with the file."""
+
     tokenizer: str = "whitespace"
     """What cuts text into words: whitespace, words (Unicode's word boundaries), jieba (Chinese), or MODULE:FUNCTION of a row's text."""
 

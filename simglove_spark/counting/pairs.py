@@ -40,7 +40,7 @@ def count_pairs(
     """
     listed = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    for name in ("lowercase", "normalize", "tokenizer", "column", "where", "on_bad_file"):
+    for name in ("lowercase", "normalize", "tokenizer", "document_break", "column", "where", "on_bad_file"):
         if words.config.get(name) != getattr(corpus, name):
             raise ConfigError(
                 f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
@@ -100,7 +100,7 @@ def _tell_forecast(
 ) -> Rooms:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
     began = time.perf_counter()
-    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
+    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus), corpus.document_break)
     reading = time.perf_counter() - began
     slots, memory = slots_and_memory(context)
     share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
