@@ -45,7 +45,14 @@ def write_words(folder: Path, counts: dict[str, int], *inputs: dict[str, Any]) -
     table = pa.table([ordered, [counts[word] for word in ordered]], schema=WORD_COUNTS)
     files = [tables.entry(write_file(folder, "words-00000", WORD_COUNTS, [table]))]
     details = {"total_words": sum(counts.values()), "counters": {"rows": len(counts), "bad_words": 0}}
-    new_manifest("word_counts", WORD_COUNTS, files, {"a": 1}, inputs=list(inputs), details=details).save(folder)
+    new_manifest(
+        "word_counts",
+        WORD_COUNTS,
+        files,
+        {"column": None, "lowercase": False, "normalize": "none"},
+        inputs=list(inputs),
+        details=details,
+    ).save(folder)
     return folder
 
 
