@@ -137,15 +137,15 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_
             yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
 
 
-def merged_tables(strings: Iterable[bytes], vocabulary_size: int) -> Iterator[pa.Table]:
+def merged_tables(strings: Iterable[bytes], vocabulary_size: int, signed: bool = False) -> Iterator[pa.Table]:
     """Merge one shard's runs; yields its rows in order, about a million cells at a time and never half a word's row.
 
-    A table is only good until the next one is asked for: both lie in the same arrays.
+    A table is only good until the next one is asked for: both lie in the same arrays. With ``signed`` counts may be below 0.
 
     Raises
     ------
     InputError
-        When a count passes 2^63 - 1.
+        When a count passes 2^63 - 1; signed ones are not watched.
     """
     together, sizes = bytearray(), []
     for string in strings:  # each is let go before the next comes
@@ -159,7 +159,7 @@ def merged_tables(strings: Iterable[bytes], vocabulary_size: int) -> Iterator[pa
     counts = np.empty(words.size, np.int64)
     runs.open_runs(data, positions, ends, heads)
     try:
-        while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+        while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts, signed):
             yield pa.table([words[:cells], contexts[:cells], counts[:cells]], schema=PAIRS)
     except OverflowError as error:
         raise InputError(

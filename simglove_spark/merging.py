@@ -197,7 +197,7 @@ def _shard(own: list[tuple[Part, FileEntry]], size: int, vocabulary_folder: Path
     if all(part.weight > 0 for part, _ in own):
         return strings
     left = []
-    for table in merged_tables(strings, size):  # whole rows, in which counts may be 0 or below
+    for table in merged_tables(strings, size, signed=True):  # whole rows, in which counts may be 0 or below
         words, contexts, counts = (column.to_numpy() for column in table.columns)
         if counts.min() < 0:
             cell = int(np.argmax(counts < 0))

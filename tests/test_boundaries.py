@@ -118,7 +118,7 @@ def test_runs_are_merged_that_lie_beyond_31_bits(sparse: Sparse) -> None:
     words, contexts, counts = np.empty(20, np.int32), np.empty(20, np.int32), np.empty(20, np.int64)
     runs.open_runs(data, positions, ends, heads)
     found = []
-    while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+    while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts, False):
         found += zip(words[:cells].tolist(), contexts[:cells].tolist(), counts[:cells].tolist(), strict=True)
     assert found == [(2, 1, 7), (5, 0, 1), (5, 6, 2**33)]
     assert positions.tolist() == ends.tolist()

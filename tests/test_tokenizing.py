@@ -39,7 +39,8 @@ CHARACTERS = list(
     "\0\x1c\x85\xa0\u2003\u2028\u202f\u3000\ufffd"
 )
 TEXTS = st.lists(
-    st.sampled_from([*CHARACTERS, *"      \t\n\v\f\r", "word", "飞机很大", "can't"]) | st.characters(), max_size=40
+    st.sampled_from([*CHARACTERS, *"      \t\n\v\f\r", "word", "飞机很大", "can't"]) | st.characters(codec="utf-8"),
+    max_size=40,
 ).map("".join)
 BLANKS = "".join(chr(point) for point in range(0x110000) if chr(point).isspace() and point != 0x202F)
 

@@ -85,7 +85,7 @@ def encode_rows(words, first, offsets, contexts, counts, out):
 
 
 @kernel
-def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts, signed):
     """Merge runs row by row until they end or the next row might not fit.
 
     Parameters
@@ -103,6 +103,8 @@ def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts
     words, contexts : int32[:]
     counts : int64[:]
         Filled with cells in order of word, then context. Longer than V.
+    signed : bool
+        Whether counts may be below 0, as numbers modulo 2^64.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts
     Raises
     ------
     OverflowError
-        When a sum passes 2^63 - 1.
+        When a sum passes 2^63 - 1, unless it is signed.
     """
     cells = 0
     signs = np.int64(0)
@@ -129,7 +131,7 @@ def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts
                 low, high, sign = add_row(data, positions, ends, heads, run, sums, seen)
                 lowest, highest = min(lowest, low), max(highest, high)
                 signs |= sign
-        if signs < 0:
+        if signs < 0 and not signed:
             raise OverflowError("a sum of counts")
         for block in range(lowest, highest + 1):
             bits = seen[block]
