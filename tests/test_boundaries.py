@@ -17,7 +17,8 @@ from simglove_spark import pair_counter, text_ranges, text_rows
 from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.kernels import pairs, runs
-from simglove_spark.manifest import FileEntry
+from simglove_spark.manifest import FileEntry, Manifest
+from simglove_spark.merge_parts import Part
 from simglove_spark.merging import _runs
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
@@ -62,7 +63,8 @@ def test_large_counts_come_through_runs_and_files(tmp_path: Path, count: int) ->
     report = write_file(tmp_path, "shard-00000", PAIRS, [table])
     assert report["total"] == count
     assert pq.read_table(tmp_path / report["name"]).equals(table)
-    strings = list(_runs(tmp_path, FileEntry(report["name"], 1, report["bytes"], report["sha256"]), 2))
+    entry = FileEntry(report["name"], 1, report["bytes"], report["sha256"])
+    strings = list(_runs(Part(tmp_path, Manifest("pairs", {}, [entry], {}), 1), entry, 2))
     assert rows_of(strings, 2) == [(0, 1, count)]
 
 
@@ -136,7 +138,7 @@ def test_cells_are_sorted_beyond_31_bits(sparse: Sparse) -> None:
     assert (new_contexts[FAR + 6], new_counts[FAR + 6]) == (2, 9)
     keys, values = np.array([0, 1 << 32 | 2], np.uint64), np.array([0, 2**40])
     gathered = np.array([0, FAR + 1, 0])
-    pairs.gather_upper(np.zeros(0, np.int64), 0, keys, values, gathered, new_contexts, new_counts)
+    pairs.gather_upper(np.zeros(0, np.int64), np.zeros(0, np.int32), keys, values, gathered, new_contexts, new_counts)
     assert gathered.tolist() == [0, FAR + 2, 0]
     assert (new_contexts[FAR + 1], new_counts[FAR + 1]) == (2, 2**40)
 
