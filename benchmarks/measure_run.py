@@ -22,34 +22,44 @@ def role(process: psutil.Process, root: int) -> str:
     return "one Python worker" if "pyspark" in command else "other"
 
 
-def sample(root: psutil.Process, peaks: dict[str, int]) -> None:
+def sample(root: psutil.Process, peaks: dict[str, int], busy: dict[int, tuple[str, float]]) -> None:
     for process in [root, *root.children(recursive=True)]:
         try:
-            kind, memory = role(process, root.pid), process.memory_info()
+            kind, memory, cpu = role(process, root.pid), process.memory_info(), process.cpu_times()
         except psutil.Error:
             continue
         # shared pages (the mapped vocabulary, the daemon's imports) count in each process that has them
         peaks[kind] = max(peaks.get(kind, 0), memory.rss)
+        busy[process.pid] = (kind, cpu.user + cpu.system)
 
 
-def measure(command: list[str], output: Path) -> dict:
-    shutil.rmtree(output, ignore_errors=True)
-    began, peaks = time.perf_counter(), {}
+def watch(command: list[str]) -> dict:
+    """Run a command; its seconds, and by role the peak memory of a process and the CPU seconds of all."""
+    began, peaks, busy = time.perf_counter(), {}, {}
     with (
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log, text=True) as child,
     ):
         root = psutil.Process(child.pid)
         while child.poll() is None:
-            sample(root, peaks)
+            sample(root, peaks, busy)
             time.sleep(0.1)
         log.seek(0)
         errors = log.read()
     if child.returncode != 0:
         raise SystemExit(f"exit code {child.returncode}: {errors[-2000:]}")
+    cpu: dict[str, float] = {}
+    for kind, seconds in busy.values():
+        cpu[kind] = cpu.get(kind, 0.0) + seconds
+    return {"total": time.perf_counter() - began, "peaks": peaks, "cpu": cpu}
+
+
+def measure(command: list[str], output: Path) -> dict:
+    shutil.rmtree(output, ignore_errors=True)
+    seen = watch(command)
     stages = json.loads((output / "run.json").read_text())["stages"]
     seconds = {name: stage["seconds"] for name, stage in stages.items()}
-    return {"seconds": {**seconds, "total": time.perf_counter() - began}, "peaks": peaks}
+    return {"seconds": {**seconds, "total": seen["total"]}, "peaks": seen["peaks"]}
 
 
 def main() -> None:
