@@ -133,7 +133,7 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_
             counts = effective_counts.summed(strings, vocabulary_size)
             yield report_batch(effective_counts.write(Path(folder), counts))
         else:
-            tables = merged_tables(list(strings), vocabulary_size)
+            tables = merged_tables(strings, vocabulary_size)
             yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
 
 

@@ -92,7 +92,8 @@ def is_plain(entry: dict[str, Any]) -> bool:
 
 
 def _check_documents(config: CorpusConfig, entries: list[dict[str, Any]]) -> None:
-    others = [entry["path"] for entry in entries if entry["bytes"] != 0 and not is_plain(entry)]
+    paths = [entry["path"] for entry in entries if entry["bytes"] != 0]
+    others = [path for path in paths if not is_here(path) or Path(path).suffix in COMPRESSED]
     if config.document_break != "line" and (config.column is not None or others):
         what = f"--column {config.column}" if config.column is not None else others[0]
         raise ConfigError(

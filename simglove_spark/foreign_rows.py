@@ -109,6 +109,7 @@ class WordIds:
     def __init__(self, table: pa.Table) -> None:
         self.size = table.num_rows
         self._table = build_word_table(table["word"].combine_chunks())
+        self._is_absent = table["count"].to_numpy() == 0
 
     def of(self, records: Records, column: int) -> NDArray[np.int32]:
         """Of a column of words as text, or of GloVe's ids from 1.
@@ -116,7 +117,7 @@ class WordIds:
         Raises
         ------
         InputError
-            When one is not in the vocabulary.
+            When one is not in the vocabulary, or has count 0 there.
         """
         words = records.columns[column]
         if pa.types.is_integer(words.type):
@@ -127,6 +128,8 @@ class WordIds:
             spans = (offsets[:-1], offsets[1:], len(words))
             tokens.look_up(bytes_of(words), *spans, *self._arrays(), True, ids, 0)
             bad, rule = ids == tokens.HOLE, "words must be in --word-counts"
+        if not bad.any() and self._is_absent[ids].any():
+            bad, rule = self._is_absent[ids], "words of pairs must have a count above 0 in --word-counts"
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise InputError(

@@ -11,7 +11,7 @@ asked for, and words that are not UTF-8 then end the job, unless ``on_bad_bytes=
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -30,12 +30,19 @@ from simglove_spark.output import local_path
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, VOCABULARY
 from simglove_spark.session import translated, worker_memory
-from simglove_spark.sources import Source, cleaning_of, text_column
+from simglove_spark.sources import Source, cleaning_of, source_of, text_column
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, report_batch, write_file
-from simglove_spark.text_rows import Cleaning, Piece, pieces
+from simglove_spark.text_rows import Piece
+from simglove_spark.tokenizing import load_tokenizer
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+#: Options without a meaning for a DataFrame in its own session
+OF_FILES_AND_MACHINES = frozenset(
+    ("document_break", "on_bad_file", "master", "driver_memory", "spark_conf", "threads", "memory", "max_runtime")
+)
 
 
 def count_words(df: "DataFrame", column: str | None = None, **options: Any) -> "DataFrame":
@@ -104,6 +111,12 @@ def count_pairs(
         )
     folder = local_path(vocabulary) if isinstance(vocabulary, str | Path) else _written(vocabulary)
     words = Manifest.load(folder, "vocabulary")
+    for name in ("lowercase", "normalize", "tokenizer"):
+        if words.config.get(name, getattr(corpus, name)) != getattr(corpus, name):
+            raise ConfigError(
+                f"{name} must be as the vocabulary was counted, {words.config[name]}; got {getattr(corpus, name)} ({folder}). "
+                "Give the same option to both."
+            )
     shards, table = pairs.num_shards or _partitions(df), (str(folder), words.content_sha256)
     counted = cooccurrence.count_pairs([_source(df, corpus)], table, pairs, shards, worker_memory(spark))
     merge = partial(_merge_partition, vocabulary_size=words.rows)
@@ -163,7 +176,7 @@ def save_counts(df: "DataFrame", output: str | Path, name: str, column: str | No
 def _configs(kinds: list[type], options: dict[str, Any], **given: Any) -> list[Any]:
     """One dataclass of each kind, each option in the one that has it."""
     given = {"input": (), **given}
-    known = {field.name: kind for kind in kinds for field in fields(kind)}
+    known = {field.name: kind for kind in kinds for field in fields(kind) if field.name not in OF_FILES_AND_MACHINES}
     for name in options:
         if name not in known or name in given:
             raise ConfigError(
@@ -177,6 +190,7 @@ def _configs(kinds: list[type], options: dict[str, Any], **given: Any) -> list[A
             if name in own and choices and own[name] not in choices:
                 raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {own[name]!r}. Name one of them.")
         made.append(kind(**own))
+    load_tokenizer(made[0].tokenizer)
     return made
 
 
@@ -193,13 +207,15 @@ def _partitions(df: "DataFrame") -> int:
 
 
 def _source(df: "DataFrame", corpus: CorpusConfig) -> Source:
-    take = pieces if corpus.on_bad_bytes == "replace" else _whole_pieces
-    return Source(text_column(df, corpus, "DataFrame"), partial(take, cleaning=cleaning_of(corpus)))
+    source = source_of(text_column(df, corpus, "DataFrame"), cleaning_of(corpus))
+    return source if corpus.on_bad_bytes == "replace" else Source(source.frame, partial(_sound, take=source.pieces))
 
 
-def _whole_pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Piece]:
-    """Rows as `pieces` gives them; nobody looks at counters later, so bad bytes are refused here."""
-    for piece in pieces(batches, cleaning):
+def _sound(
+    batches: Iterator[pa.RecordBatch], take: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]]
+) -> Iterator[Piece]:
+    """Rows as ``take`` gives them; nobody looks at counters later, so bad bytes are refused here."""
+    for piece in take(batches):
         if piece.bad:
             raise InputError(
                 f"words must be UTF-8; got {piece.bad:,} in a batch that are not (DataFrame). "
@@ -210,7 +226,7 @@ def _whole_pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iter
 
 def _merge_partition(batches: Iterator[pa.RecordBatch], vocabulary_size: int) -> Iterator[pa.RecordBatch]:
     for _, parts in by_shard(batches):
-        strings = [run.as_py() for part in parts for run in part["run"]]
+        strings = (run.as_py() for part in parts for run in part["run"])
         for table in cooccurrence.merged_tables(strings, vocabulary_size):
             columns = [pa.array(column.to_numpy().copy()) for column in table.columns]  # they are filled again
             yield pa.RecordBatch.from_arrays(columns, schema=PAIRS)

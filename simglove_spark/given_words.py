@@ -89,9 +89,9 @@ def _vocab_txt(path: Path) -> pa.Table:
     words, counts = [], []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         word, _, count = line.rpartition(b" ")
-        if not word or not count.isdigit() or not 0 < int(count) < 2**63:
+        if not word or not count.isdigit() or int(count) >= 2**63:
             raise InputError(
-                f"lines must be a word, a blank and a count above 0; got {ascii(line[:60])[1:]} ({path}, line {number:,}). "
+                f"lines must be a word, a blank and a count below 2^63; got {ascii(line[:60])[1:]} ({path}, line {number:,}). "
                 "Give the vocab.txt of vocab_count."
             )
         try:

@@ -101,8 +101,10 @@ def inputs_of(opened: list[Part]) -> list[dict[str, Any]]:
 
 def read_by(opened: list[Part]) -> dict[str, list[dict[str, Any]]]:
     """The whole's `inputs`, and the parts' `bad_files` together."""
-    bad = {entry["path"]: entry for part in opened for entry in part.manifest.bad_files}
-    return {"inputs": inputs_of(opened), "bad_files": [bad[path] for path in sorted(bad)]}
+    inputs = inputs_of(opened)
+    counted = {entry["path"] for entry in inputs}  # what was bad in one part may be mended in another
+    bad = {entry["path"]: entry for part in opened if part.weight > 0 for entry in part.manifest.bad_files}
+    return {"inputs": inputs, "bad_files": [bad[path] for path in sorted(set(bad) - counted)]}
 
 
 def without_weight(entry: dict[str, Any]) -> dict[str, Any]:

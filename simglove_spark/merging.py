@@ -81,6 +81,11 @@ def merge_words(
             f"--min-documents must be given parts with documents counted; got none ({parts[0]}). "
             f"Count the words of each part with --min-documents {config.min_documents}."
         )
+    if config.documents and any(abs(part.weight) != 1 for part in opened):
+        raise ConfigError(
+            "--weights must be 1 or -1 with --min-documents, which asks for different documents; got "
+            f"{' '.join(map(str, weights))}. Leave out one of the two."
+        )
     lists = read_lists(config, options)
     folder = output / "word_counts"
     if not is_complete(folder, "word_counts", options, listed(**read), [], resources.overwrite):

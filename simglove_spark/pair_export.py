@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from simglove_spark import effective_counts
 from simglove_spark.config import PairFormat
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.export import SEPARATORS
@@ -50,13 +51,16 @@ def export_pairs(
     manifest, _ = of_one_vocabulary(pairs, vocabulary)
     _check_output(output, overwrite)
     table = load_vocabulary(vocabulary)
+    left = effective_counts.read(pairs, manifest, table.num_rows)
+    if left is not None:  # what pmi is made of
+        table = table.set_column(2, "count", pa.array(left))
     unit = manifest.details["unit"]
     with (
         building(output, overwrite) as staging,
         progress.task("export pairs", manifest.rows, "cells") as task,
         _writer(file_format, staging, table, unit) as write,
     ):
-        for entry in manifest.files:
+        for entry in manifest.own_files:
             with pq.ParquetFile(checked_path(pairs, entry)) as file:
                 for batch in file.iter_batches(batch_size=CELLS):
                     write(*(column.to_numpy() for column in batch.columns))

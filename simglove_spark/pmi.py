@@ -47,7 +47,7 @@ class Weighing:
     def of(cls, pairs: Manifest, counts: NDArray[np.int64], config: TrainConfig) -> "Weighing":
         """The weighing of a pair table counted in text where words have these counts.
 
-        Subsampling may leave nothing of a word. It then has no pairs either, and any finite logarithm does.
+        A word of which there is nothing has no pairs either; its logarithm is -infinity, so that one is noticed.
         """
         unit = pairs.details["unit"]
         log_x_max = math.log(config.x_max) + math.log(unit)

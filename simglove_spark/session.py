@@ -249,13 +249,13 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
     if ended_by_signal.is_set():  # raised in the middle of a call, it may come out as a broken connection
         return StoppedError(STOPPED)
     text = str(error)
-    full = full_disk(text, rooms)
-    if full is not None:
-        return full
     for name in ("ConfigError", "InputError", "ResourceError"):
         own = re.search(rf"simglove_spark\.errors\.{name}: (.*)", text)
         if own:
             return getattr(errors, name)(own.group(1).strip())
+    full = full_disk(text, rooms)
+    if full is not None:
+        return full
     if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
         return ResourceError(
             "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest compressed line, or row of a column."

@@ -157,7 +157,7 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) 
         asked += f" and --min-documents {config.min_documents}" if config.documents else ""
         raise InputError(
             f"vocabulary must have at least 2 words; got {left} with {asked} ({folder}). "
-            f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
+            f"The most frequent word occurs {most:,} times: lower {'--min-count or --min-documents' if config.documents else '--min-count'}, or give more text."
         )
     counters = {} if lists.denied is None else {"denied": denied}
     if lists.own is None:

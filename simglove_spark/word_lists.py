@@ -19,6 +19,7 @@ from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import local_path
 from simglove_spark.text_rows import Cleaning, bytes_of, clean, offsets_of
+from simglove_spark.tokenizing import needs_whole_rows
 from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.word_table import build_word_table
 
@@ -72,7 +73,8 @@ def read_lists(config: VocabularyConfig, corpus: dict[str, Any]) -> WordLists:
     """
     own = denied = None
     options = asdict(config)
-    spaced = corpus["column"] is not None  # lists of words may hold any
+    # words in lists may hold any, and so may what somebody's function returns
+    spaced = corpus["column"] is not None or needs_whole_rows(corpus.get("tokenizer", "whitespace"))
     if config.vocabulary is not None:
         own, options["vocabulary"] = _own_words(config.vocabulary, spaced)
     if config.deny_list is not None:

@@ -142,7 +142,6 @@ def test_the_example_in_the_readme_runs(text: "DataFrame", tmp_path: Path, monke
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     example = next(part for part in readme.split("```python\n") if part.startswith("from simglove_spark.frames"))
     monkeypatch.chdir(tmp_path)
-    save_counts(text, "counts", "articles", column="body", min_count=5)
     known: dict[str, Any] = {"df": text}
     exec(example.partition("```")[0], known)
     assert known["words"].count() > 0 and known["cells"].count() > 0

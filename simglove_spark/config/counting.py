@@ -20,7 +20,7 @@ class CorpusConfig:
     """Corpus: files, folders or globs of text (plain, .gz, .bz2, .zst); by --column of Parquet, ORC, JSON lines, or table:NAME."""
 
     column: Annotated[str | None, Parameter(show_default=False)] = None
-    """Column that holds text or a list of words. Without it the input is text, one window's end per line."""
+    """Column that holds text or a list of words. Without it the input is text, see --document-break."""
 
     where: Annotated[str | None, Parameter(show_default=False)] = None
     """With --column: an SQL condition; only rows that meet it are read, such as "lang = 'en' AND length(text) > 20"."""
@@ -61,7 +61,7 @@ class VocabularyConfig:
     """Keep at most this many words, the most frequent ones."""
 
     min_documents: Whole = 1
-    """Keep words that occur in at least so many documents, which are rows: lines of text, rows of a table."""
+    """Keep words that occur in at least so many documents, which are rows of a table, or what --document-break says: lines."""
 
     deny_list: Annotated[str | None, Parameter(show_default=False)] = None
     """File of words, one a line, that are never kept; --lowercase and --normalize are done to them too."""

@@ -47,10 +47,12 @@ def count_pairs(
                 "Give the same option to both stages."
             )
     known = {entry["path"]: without_weight(entry) for entry in words.listed}
-    if any(known.get(entry["path"]) != entry for entry in listed):  # fewer are a part, for `merging.merge_pairs`
+    if others := [
+        entry for entry in listed if known.get(entry["path"]) != entry
+    ]:  # fewer are a part, for `merging.merge_pairs`
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
-            f"({vocabulary_folder}). Count the words of {_names(listed)} first."
+            f"({vocabulary_folder}). Count the words of {_names(others)} first."
         )
     if pairs_are_counted(corpus, config, listed, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
@@ -134,7 +136,7 @@ def _count_pairs(
     if total_pairs == 0 and inputs == parent.inputs:  # a part may have none
         raise _no_pairs(inputs, config)
     if config.subsample is not None:
-        total_words = counters[KEPT_WORDS]
+        total_words = counters.get(KEPT_WORDS, 0)
         context.progress.note(f"--subsample {config.subsample:g} left {total_words:,} occurrences of vocabulary words.")
     details = {
         "window_size": config.window_size,

@@ -76,7 +76,7 @@ def _count_words(
     check_bytes(corpus, counters, context.progress)
     if total_words == 0:
         raise InputError(
-            f"corpus must hold words; got none in {counters['rows']:,} rows ({inputs[0]['path']}). "
+            f"corpus must hold words; got none in {counters.get('rows', 0):,} rows ({inputs[0]['path']}). "
             "Check --input, --column and --where."
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
