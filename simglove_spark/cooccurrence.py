@@ -18,7 +18,8 @@ from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
-from simglove_spark.text_rows import Piece, spans
+from simglove_spark.text_rows import Piece
+from simglove_spark.word_ids import JoinedIds, WordIds, word_ids
 from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
@@ -59,14 +60,15 @@ def count_pairs(
         Rows of shard -1 carry the number of words that were not UTF-8, as int64.
     """
     weights = distance_weights(config.window_size, config.distance_weighting)
-    count = partial(
-        _count_partition,
-        vocabulary=vocabulary,
-        weights=weights,
-        num_shards=num_shards,
-        memory=memory,
-        keep_places=config.keep_places,
-    )
+    counter = partial(PairCounter, weights=weights, num_shards=num_shards, memory=memory)
+    return count_runs(sources, vocabulary, counter, config.keep_places)
+
+
+def count_runs(
+    sources: list[Source], vocabulary: tuple[str, str], new_counter: Callable[[int], PairCounter], keep_places: bool
+) -> "DataFrame":
+    """What the counters of all tasks, made anew from the vocabulary's size, hand out: as `count_pairs` tells."""
+    count = partial(_count_partition, vocabulary=vocabulary, new_counter=new_counter, keep_places=keep_places)
     return map_sources(sources, count, "shard int, run binary")
 
 
@@ -74,27 +76,27 @@ def _count_partition(
     batches: Iterator[pa.RecordBatch],
     pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     vocabulary: tuple[str, str],
-    weights: np.ndarray,
-    num_shards: int,
-    memory: int,
+    new_counter: Callable[[int], PairCounter],
     keep_places: bool,
 ) -> Iterator[pa.RecordBatch]:
-    counter = PairCounter(shared_word_table(*vocabulary), weights, num_shards, memory, keep_places)
+    table = shared_word_table(*vocabulary)
+    words, counter = word_ids(table, keep_places), new_counter(table.size)
     bad_words = 0
     for piece in pieces(batches):
         bad_words += piece.bad
-        for run in _count_piece(counter, piece):
+        for run in count_piece(words, counter, piece):
             yield _run_batch(*run)
     for run in counter.drain():
         yield _run_batch(*run)
     yield _run_batch(COUNTER_SHARD, bad_words.to_bytes(8, "little"))
 
 
-def _count_piece(counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
-    for block in spans(piece.column, piece.is_open):
-        yield from counter.add(block)
+def count_piece(words: WordIds | JoinedIds, counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
+    """Count one piece of text; yields what the counter hands out on the way."""
+    for ids in words.own(piece):
+        yield from counter.add(ids)
     if piece.ahead is not None:
-        yield from counter.reach(block for further in piece.ahead for block in spans(further.column, further.is_open))
+        yield from counter.reach(words.ahead(piece))
 
 
 def _run_batch(shard: int, run: bytes) -> pa.RecordBatch:

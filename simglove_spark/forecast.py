@@ -17,7 +17,8 @@ from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sides import TABLE
-from simglove_spark.text_rows import spans
+from simglove_spark.text_rows import Piece
+from simglove_spark.word_ids import word_ids
 from simglove_spark.word_table import WordTable
 
 BYTES_PER_CELL_ON_DISK = 2.5  # measured 2.1 with harmonic windows on 17 M words
@@ -26,6 +27,8 @@ SAMPLE_MEMORY = 256 << 20
 SESSION_SECONDS = 10.0
 WORDS_BYTES_PER_SECOND = 20e6  # of one worker
 WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
+NEIGHBOURS_BYTES_PER_SECOND, JOINED_BYTES_PER_SECOND = 20e6, 10e6  # of one worker, measured on 100 MB of plain text
+NEIGHBOURS_SHARE_OF_DISK = 0.5  # pairs of neighbours, shuffled, and distinct words
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
 BYTES_PER_CELL_DECODING = 32  # the columns as Arrow has them, and what is made of them
@@ -53,6 +56,18 @@ def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:
     disk = int(size * WORDS_SHARE_OF_DISK)
     sentence = (
         f"Counting words of {show_size(size)} in {files:,} files will take about {show_size(memory)} of memory, "
+        f"{show_size(disk)} of disk and {_show_seconds(seconds)}."
+    )
+    return Forecast(sentence, memory, disk, seconds)
+
+
+def forecast_phrases(size: int, slots: int, memory: int) -> Forecast:
+    """What finding phrases in ``size`` bytes of input and counting its words anew will take."""
+    passes = size * (1 / NEIGHBOURS_BYTES_PER_SECOND + 1 / JOINED_BYTES_PER_SECOND)
+    seconds = SESSION_SECONDS + 2 * STAGE_SECONDS + passes / slots
+    disk = int(size * NEIGHBOURS_SHARE_OF_DISK)
+    sentence = (
+        f"Finding phrases in {show_size(size)} and counting its words anew will take about {show_size(memory)} of memory, "
         f"{show_size(disk)} of disk and {_show_seconds(seconds)}."
     )
     return Forecast(sentence, memory, disk, seconds)
@@ -99,10 +114,10 @@ def forecast_counting(
 def _growth(rows: pa.Array, table: WordTable, config: PairsConfig) -> list[tuple[int, int]]:
     """Words kept and directed cells met so far, after each block of the sample."""
     weights = distance_weights(config.window_size, config.distance_weighting)
-    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY, config.keep_places)
+    counter = PairCounter(table.size, weights, 1, SAMPLE_MEMORY)
     growth = []
-    for block in spans(rows):
-        for _ in counter.add(block):
+    for ids in word_ids(table, config.keep_places).own(Piece(rows, len(rows), 0)):
+        for _ in counter.add(ids):
             pass
         growth.append((counter.words, counter.directed_cells()))
     return growth

@@ -5,10 +5,9 @@ from math import lcm
 
 import numpy as np
 
-from simglove_spark.kernels import pairs, runs, tokens
+from simglove_spark.kernels import pairs, runs
 from simglove_spark.kernels.hashes import shard_of_words
-from simglove_spark.text_rows import SPANS_PER_BLOCK, Spans
-from simglove_spark.word_table import WordTable
+from simglove_spark.kernels.tokens import END_OF_ROW, HOLE
 
 TRIANGLE_WORDS = 4096
 FIRST_SLOTS = 1 << 18
@@ -45,72 +44,50 @@ class PairCounter:
 
     Parameters
     ----------
-    table : WordTable
+    size : int
+        Words of the vocabulary.
     weights : int64[window_size]
     num_shards : int
     memory : int
         Bytes that tables and draining may take, about.
-    keep_places : bool
-        Whether words that are not in the table take a place in the window.
     """
 
-    def __init__(
-        self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int, keep_places: bool = False
-    ) -> None:
-        self.table, self.weights, self.num_shards, self.keep_places = table, weights, num_shards, keep_places
-        self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
+    def __init__(self, size: int, weights: np.ndarray, num_shards: int, memory: int) -> None:
+        self.size, self.weights, self.num_shards = size, weights, num_shards
+        self.frequent = min(size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
         wanted = _power_of_two((memory - 2 * self.triangle.nbytes) / BYTES_PER_SLOT)
         self.most_slots = max(room_for_a_window, wanted)
-        self.ids = np.empty(weights.size + SPANS_PER_BLOCK, np.int32)
-        self.used = self.words = 0
+        self.ids, self.words = np.empty(0, np.int32), 0
         self._begin(min(FIRST_SLOTS, self.most_slots))
 
     def _begin(self, slots: int) -> None:
         self.keys, self.values, self.cells = np.zeros(slots, np.uint64), np.zeros(slots, np.int64), 0
 
-    def add(self, spans: Spans) -> Iterator[tuple[int, bytes]]:
-        """Count a block of words; yields what had to be handed out to make room (mostly nothing)."""
-        position = self.used
-        self.used = self._look_up(spans, self.ids, self.used)
-        self.words += int(np.count_nonzero(self.ids[position : self.used] >= 0))
-        yield from self._count(position, self.used)
-        self._keep_window()
+    def add(self, ids: np.ndarray) -> Iterator[tuple[int, bytes]]:
+        """Count a block of words (int32, see `word_ids`); yields what had to be handed out to make room (mostly nothing)."""
+        position = self.ids.size
+        self.ids = np.concatenate([self.ids, ids])
+        self.words += int(np.count_nonzero(ids >= 0))
+        yield from self._count(position, self.ids.size)
+        self.ids = self.ids[-self.weights.size :].copy()
 
-    def reach(self, ahead: Iterator[Spans]) -> Iterator[tuple[int, bytes]]:
+    def reach(self, ahead: Iterator[np.ndarray]) -> Iterator[tuple[int, bytes]]:
         """Count the words before with those that follow in their row, but not these with each other; then end the row."""
-        ids, left = np.empty(SPANS_PER_BLOCK, np.int32), self.weights.size
-        for spans in ahead:
-            for word in ids[: self._look_up(spans, ids, 0)][:left]:
-                if word == tokens.END_OF_ROW:
+        left = self.weights.size
+        for ids in ahead:
+            for word in ids[:left]:
+                if word == END_OF_ROW:
                     left = 0
                     break
-                self.ids[self.used] = word
-                yield from self._count(self.used, self.used + 1)
-                self.ids[self.used] = tokens.HOLE
-                self.used, left = self.used + 1, left - 1
+                self.ids = np.append(self.ids, word)
+                yield from self._count(self.ids.size - 1, self.ids.size)
+                self.ids[-1] = HOLE
+                left -= 1
             if left == 0:
                 break
-        self.ids[self.used] = tokens.END_OF_ROW
-        self.used += 1
-        self._keep_window()
-
-    def _look_up(self, spans: Spans, ids: np.ndarray, used: int) -> int:
-        return int(
-            tokens.look_up(
-                spans.data,
-                spans.starts,
-                spans.ends,
-                spans.size,
-                self.table.word_bytes,
-                self.table.word_offsets,
-                self.table.slots,
-                self.keep_places,
-                ids,
-                used,
-            )
-        )
+        self.ids = np.array([END_OF_ROW], np.int32)
 
     def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Count the words from ``position`` to ``end`` with those before them."""
@@ -130,11 +107,6 @@ class PairCounter:
             if position < end:
                 yield from self._make_room()
 
-    def _keep_window(self) -> None:
-        kept = min(self.weights.size, self.used)
-        self.ids[:kept] = self.ids[self.used - kept : self.used].copy()
-        self.used = kept
-
     def _make_room(self) -> Iterator[tuple[int, bytes]]:
         if self.keys.size >= self.most_slots:
             yield from self.drain()
@@ -152,7 +124,7 @@ class PairCounter:
         offsets, contexts, counts = self._sorted_rows()
         slots = self.keys.size
         del self.keys, self.values
-        shards = np.empty(self.table.size, np.int32)
+        shards = np.empty(self.size, np.int32)
         shard_of_words(shards, self.num_shards)
         by_shard = np.argsort(shards, kind="stable").astype(np.int32)
         bounds = np.searchsorted(shards[by_shard], np.arange(self.num_shards + 1))
@@ -173,7 +145,7 @@ class PairCounter:
         Sorting is by transposing: writing rows of cells (i, j) in order of i makes the rows of j ascend; doing it again
         from those makes the rows of i ascend. A word's smaller contexts go to the front of its row, greater ones behind.
         """
-        sizes = np.zeros((self.table.size, 2), np.int64)
+        sizes = np.zeros((self.size, 2), np.int64)
         pairs.cells_per_word(self.triangle, self.frequent, self.keys, sizes)
         starts, ends = _bounds(sizes[:, 1])
         unsorted_contexts, unsorted_counts = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)

@@ -87,7 +87,7 @@ def pieces_of(own: Range, cleaning: Cleaning, whole_rows: bool = False) -> Itera
         When the file cannot be read, or is not the one that was listed.
     """
     with _opened(own) as stream:
-        begin = _first_byte(stream, own, whole_rows)
+        begin, is_cut = _first_byte(stream, own, whole_rows)
         if whole_rows and begin < own.end:
             own = own._replace(end=_row_begin(stream, own, own.end, own.size))
         for text, end in _blocks(stream, own, begin):
@@ -95,22 +95,25 @@ def pieces_of(own: Range, cleaning: Cleaning, whole_rows: bool = False) -> Itera
             column, rows, is_open = _rows(text, following)
             column, bad = clean(column, cleaning)
             ahead = _ahead(stream, own, end, cleaning) if is_open and end >= own.end else None
-            yield Piece(column, rows, bad, is_open, ahead)
+            yield Piece(column, rows, bad, is_open, ahead, is_cut)
+            is_cut = False
 
 
-def _first_byte(stream: BinaryIO, own: Range, whole_rows: bool) -> int:
-    """Where the range's own text begins; at or after its end when it has none."""
+def _first_byte(stream: BinaryIO, own: Range, whole_rows: bool) -> tuple[int, bool]:
+    """Where the range's own text begins, at or after its end when it has none; and whether that is within a row."""
     mark = len(BOM_UTF8)  # passed over as Spark's reader does
     if own.begin <= mark:
         stream.seek(0)
         begin = mark if stream.read(mark) == BOM_UTF8 else 0
         if own.begin <= begin:
-            return begin
+            return begin, False
     if whole_rows:
-        return _row_begin(stream, own, own.begin, own.end)
-    if _WHITE.match(_read(stream, own, own.begin - 1, 1)):
-        return own.begin
-    return own.begin + sum(map(len, _rest_of_word(stream, own, own.begin)))
+        return _row_begin(stream, own, own.begin, own.end), False
+    begin = own.begin
+    if not _WHITE.match(_read(stream, own, begin - 1, 1)):
+        begin += sum(map(len, _rest_of_word(stream, own, begin)))
+    end = _LINE_END.match(_read(stream, own, begin - 1, min(2, own.size - begin + 1)))
+    return begin, end is None or end.end() == 2
 
 
 def _row_begin(stream: BinaryIO, own: Range, position: int, limit: int) -> int:

@@ -53,6 +53,8 @@ class Piece:
         Whether the last row goes on in the next piece.
     ahead : Iterator of Piece, optional
         What follows in an open row that another task counts: words here and there are a pair, and it is counted here.
+    is_cut : bool
+        Whether another task counts what stands before in the first row.
     """
 
     column: pa.Array
@@ -60,6 +62,7 @@ class Piece:
     bad: int
     is_open: bool = False
     ahead: "Iterator[Piece] | None" = None
+    is_cut: bool = False
 
 
 def pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Piece]:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.phrase_table import word_files
 from simglove_spark.presets import PRESETS
 from simglove_spark.schemas import VOCABULARY, check
 
@@ -23,7 +24,7 @@ def load_vocabulary(folder: Path) -> pa.Table:
     """
     manifest = Manifest.load(folder, "vocabulary")
     tables = []
-    for entry in manifest.files:
+    for entry in word_files(manifest):
         path = checked_path(folder, entry)
         check(pq.read_schema(path), VOCABULARY, path)
         tables.append(pq.read_table(path))

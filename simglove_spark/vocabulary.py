@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
 from simglove_spark.errors import InputError
+from simglove_spark.joined_counter import JoinedCounter
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
+from simglove_spark.phrase_table import copy_beside
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
 from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import (
@@ -42,7 +44,9 @@ def shards_for(inputs: list[dict[str, Any]]) -> int:
     return max(2, total_bytes(inputs) // BYTES_PER_SHARD)
 
 
-def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFrame":
+def count_words(
+    sources: list[Source], num_shards: int, memory: int, phrases: tuple[str, str] | None = None
+) -> "DataFrame":
     """Occurrences of every word: columns shard int, word binary, count long, each word once.
 
     Parameters
@@ -52,6 +56,8 @@ def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFra
         Shards of the table; a word's shard is chosen by its bytes.
     memory : int
         Bytes that a worker's table may take, about.
+    phrases : tuple of str, optional
+        Folder of a table of phrases that all workers can read, and its content's checksum: these are counted joined.
 
     Returns
     -------
@@ -60,9 +66,10 @@ def count_words(sources: list[Source], num_shards: int, memory: int) -> "DataFra
     """
     from pyspark.sql import functions as f
 
-    count = partial(_count_partition, num_shards=num_shards, memory=memory)
+    count = partial(_count_partition, num_shards=num_shards, memory=memory, phrases=phrases)
     counted = map_sources(sources, count, "shard int, word binary, count long")
-    return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
+    summed = counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
+    return summed.where("shard < 0 OR count > 0") if phrases else summed  # some words never stand alone
 
 
 def _count_partition(
@@ -70,14 +77,19 @@ def _count_partition(
     pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     num_shards: int,
     memory: int,
+    phrases: tuple[str, str] | None,
 ) -> Iterator[pa.RecordBatch]:
-    table = WordCounter(memory, num_shards)
+    table, joined = WordCounter(memory, num_shards), JoinedCounter(phrases, num_shards) if phrases else None
     rows = bad_words = 0
     for piece in pieces(batches):
         rows, bad_words = rows + piece.rows, bad_words + piece.bad
         for block in spans(piece.column):
             yield from table.add(block)
+        if joined:
+            joined.add(piece)
     yield table.drain()
+    if joined:
+        yield joined.drain()
     names = pa.array([b"rows", b"bad_words"], pa.binary())
     shards = pa.array([COUNTER_SHARD] * 2, pa.int32())
     yield pa.RecordBatch.from_arrays([shards, names, pa.array([rows, bad_words])], ["shard", "word", "count"])
@@ -140,30 +152,40 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
 def is_chosen(output: Path, options: dict[str, Any], overwrite: bool) -> bool:
     """Whether output/vocabulary is there already, chosen with these options from the complete output/word_counts."""
     counts = Manifest.load(output / "word_counts", "word_counts")
-    return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, [counts.as_parent()], overwrite)
+    return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, _parents(counts), overwrite)
 
 
 def choose_into(output: Path, config: VocabularyConfig, options: dict[str, Any], overwrite: bool) -> Manifest:
-    """Choose output/vocabulary from the complete output/word_counts, unless it is there; ``options`` go into its manifest."""
+    """Choose output/vocabulary from the complete output/word_counts, unless it is there; ``options`` go into its manifest.
+
+    When words were counted with those of output/phrases joined, the vocabulary carries these phrases.
+    """
     folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
     if not is_chosen(output, options, overwrite):
         with building(output / "vocabulary", overwrite) as staging:
-            write_vocabulary(choose_vocabulary(folder, config), staging, options, counts)
+            phrases = output / "phrases" if counts.parent_sha256("phrases") else None
+            write_vocabulary(choose_vocabulary(folder, config), staging, options, counts, phrases)
     return Manifest.load(output / "vocabulary", "vocabulary")
 
 
-def write_vocabulary(words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest) -> Manifest:
+def write_vocabulary(
+    words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest, phrases: Path | None = None
+) -> Manifest:
     """Write the vocabulary table with its manifest into ``folder``."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
     files, total_words, _ = commit(folder, [report])
     manifest = new_manifest(
         "vocabulary",
         VOCABULARY,
-        files,
+        [*files, copy_beside(phrases, folder)] if phrases else files,
         config,
         inputs=parent.inputs,
-        parents=[parent.as_parent()],
+        parents=_parents(parent),
         details={"total_words": total_words, "vocabulary_size": words.num_rows},
     )
     manifest.save(folder)
     return manifest
+
+
+def _parents(counts: Manifest) -> list[dict[str, str]]:
+    return [counts.as_parent(), *counts.parents]

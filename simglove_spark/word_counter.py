@@ -72,13 +72,21 @@ class WordCounter:
 
     def drain(self) -> pa.RecordBatch:
         """Hand out shard (int32), word (binary) and count (int64), and begin anew."""
-        shards = np.empty(self.entries, np.int32)
-        tokens.shard_of_entries(self.word_bytes, self.word_offsets, shards, self.num_shards)
-        offsets = self.word_offsets[: self.entries + 1]
-        words = pa.LargeBinaryArray.from_buffers(
-            pa.large_binary(), self.entries, [None, pa.py_buffer(offsets), pa.py_buffer(self.word_bytes)]
-        )
-        arrays = [pa.array(shards), words.cast(pa.binary()), pa.array(self.counts[: self.entries])]
-        batch = pa.RecordBatch.from_arrays(arrays, ["shard", "word", "count"])
+        offsets, counts = self.word_offsets[: self.entries + 1], self.counts[: self.entries]
+        batch = counts_batch(self.word_bytes, offsets, counts, self.num_shards)
         self._begin(self.counts.size, self.word_bytes.size)
         return batch
+
+
+def counts_batch(
+    word_bytes: np.ndarray, word_offsets: np.ndarray, counts: np.ndarray, num_shards: int
+) -> pa.RecordBatch:
+    """Words as the kernels hold them, with their counts, as a batch: shard (int32), word (binary), count (int64)."""
+    shards = np.empty(counts.size, np.int32)
+    tokens.shard_of_entries(word_bytes, word_offsets, shards, num_shards)
+    words = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), counts.size, [None, pa.py_buffer(word_offsets), pa.py_buffer(word_bytes)]
+    )
+    return pa.RecordBatch.from_arrays(
+        [pa.array(shards), words.cast(pa.binary()), pa.array(counts)], ["shard", "word", "count"]
+    )

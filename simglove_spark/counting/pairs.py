@@ -35,6 +35,25 @@ def count_pairs(
     """
     inputs = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
+    check_corpus(corpus, inputs, words, vocabulary_folder)
+    if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
+        return Manifest.load(output, "pairs")
+    for entry in words.files:
+        checked_path(vocabulary_folder, entry)
+    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    with building(output, context.run.overwrite) as staging:
+        _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
+    return Manifest.load(output, "pairs")
+
+
+def check_corpus(corpus: CorpusConfig, inputs: list[dict[str, Any]], words: Manifest, vocabulary_folder: Path) -> None:
+    """Refuse a corpus that is read in another way than for the vocabulary, or that is no part of its input.
+
+    Raises
+    ------
+    ConfigError
+    InputError
+    """
     for name in ("lowercase", "normalize", "column", "where"):
         if words.config.get(name) != getattr(corpus, name):
             raise ConfigError(
@@ -47,14 +66,6 @@ def count_pairs(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
             f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
         )
-    if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
-        return Manifest.load(output, "pairs")
-    for entry in words.files:
-        checked_path(vocabulary_folder, entry)
-    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
-    with building(output, context.run.overwrite) as staging:
-        _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
-    return Manifest.load(output, "pairs")
 
 
 def pairs_are_counted(

@@ -34,19 +34,41 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
         When memory or disk cannot suffice.
     """
     inputs = list_inputs(corpus)
+    count_into(output, corpus, inputs, None, context)
+    return vocabulary.choose_into(output, config, content_config(corpus, config), context.run.overwrite)
+
+
+def words_are_counted(
+    corpus: CorpusConfig,
+    inputs: list[dict[str, Any]],
+    output: Path,
+    overwrite: bool,
+    phrases: Manifest | None = None,
+) -> bool:
+    """Whether output/word_counts is there already, counted with these phrases joined (errors as in `output.is_complete`)."""
+    parents = [phrases.as_parent()] if phrases else []
+    return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, parents, overwrite)
+
+
+def count_into(
+    output: Path, corpus: CorpusConfig, inputs: list[dict[str, Any]], phrases: Manifest | None, context: Context
+) -> None:
+    """Count words into output/word_counts, with those of output/phrases joined if its manifest is given, unless it is done."""
     folder, overwrite = output / "word_counts", context.run.overwrite
-    if not words_are_counted(corpus, inputs, output, overwrite):
+    if not words_are_counted(corpus, inputs, output, overwrite, phrases):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, inputs, staging, context).save(staging)
-    return vocabulary.choose_into(output, config, content_config(corpus, config), overwrite)
+            _count_words(corpus, inputs, staging, (output / "phrases", phrases), context).save(staging)
 
 
-def words_are_counted(corpus: CorpusConfig, inputs: list[dict[str, Any]], output: Path, overwrite: bool) -> bool:
-    """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
-    return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, [], overwrite)
-
-
-def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Path, context: Context) -> Manifest:
+def _count_words(
+    corpus: CorpusConfig,
+    inputs: list[dict[str, Any]],
+    staging: Path,
+    joined: tuple[Path, Manifest | None],
+    context: Context,
+) -> Manifest:
+    folder, phrases = joined
+    table = (str(folder), phrases.content_sha256) if phrases else None
     size = total_bytes(inputs)
     expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context))
     context.progress.note(expected.sentence)
@@ -55,7 +77,7 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
         spark = context.session()
         with watched(spark, "count words", task):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
-            counts = vocabulary.count_words(sources, vocabulary.shards_for(inputs), context.worker_memory)
+            counts = vocabulary.count_words(sources, vocabulary.shards_for(inputs), context.worker_memory, table)
             report = vocabulary.write_word_counts(counts, str(staging)).collect()
     files, total_words, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
@@ -66,4 +88,7 @@ def _count_words(corpus: CorpusConfig, inputs: list[dict[str, Any]], staging: Pa
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
-    return new_manifest("word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, details=details)
+    parents = [phrases.as_parent()] if phrases else []
+    return new_manifest(
+        "word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, parents=parents, details=details
+    )

@@ -1,0 +1,120 @@
+"""The stage corpus, word_counts, vocabulary -> phrases, and word_counts and vocabulary with these joined."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simglove_spark import cooccurrence, forecast, phrases, vocabulary
+from simglove_spark.config import CorpusConfig, PairsConfig, PhrasesConfig, VocabularyConfig, content_config
+from simglove_spark.corpus import list_inputs, total_bytes
+from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.counting.pairs import check_corpus
+from simglove_spark.counting.words import count_into
+from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.output import building, is_complete
+from simglove_spark.schemas import PHRASES
+from simglove_spark.session import local_slots, watched
+from simglove_spark.sources import read_corpus
+from simglove_spark.table_files import commit, write_file
+
+Words = tuple[Path, Manifest]
+
+
+def find_phrases(
+    corpus: CorpusConfig, config: PhrasesConfig, words_folder: Path, output: Path, context: Context
+) -> Manifest:
+    """Find phrases into output/phrases and count words with them joined into output/word_counts and output/vocabulary.
+
+    Words are kept in the vocabulary by the rules of the one that is given.
+
+    Parameters
+    ----------
+    corpus : CorpusConfig
+        As the words were counted.
+    config : PhrasesConfig
+    words_folder : Path
+        What `count_words` wrote, or this stage: then phrases of phrases are found, one round more.
+    output : Path
+        Another folder.
+    context : Context
+
+    Returns
+    -------
+    Manifest
+        Of the vocabulary.
+
+    Raises
+    ------
+    ConfigError
+        When the text is read in another way than for the words, or something else is at ``output``.
+    InputError
+        When the words are of another corpus, no pair is a phrase, or the corpus is missing or broken.
+    ResourceError
+        When memory or disk cannot suffice.
+    """
+    if output == words_folder:
+        raise ConfigError(
+            f"--output must be another folder than --words; got the same ({output}). Give another --output."
+        )
+    inputs, folder = list_inputs(corpus), words_folder / "vocabulary"
+    words = Manifest.load(folder, "vocabulary")
+    check_corpus(corpus, inputs, words, folder)
+    if inputs != words.inputs:
+        raise InputError(
+            f"phrases must be sought in all the vocabulary's input; got {len(inputs)} of {len(words.inputs)} files "
+            f"({folder}). Give the same --input."
+        )
+    options, parents = content_config(corpus, config), [words.as_parent()]
+    if not is_complete(output / "phrases", "phrases", options, inputs, parents, context.run.overwrite):
+        for entry in words.files:
+            checked_path(folder, entry)
+        with building(output / "phrases", context.run.overwrite) as staging:
+            _find(corpus, config, (folder, words), staging, context).save(staging)
+    count_into(output, corpus, inputs, Manifest.load(output / "phrases", "phrases"), context)
+    rules = VocabularyConfig(**{entry.name: words.config[entry.name] for entry in fields(VocabularyConfig)})
+    return vocabulary.choose_into(output, rules, content_config(corpus, rules), context.run.overwrite)
+
+
+def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context) -> Manifest:
+    folder, parent = words
+    size, local = total_bytes(parent.inputs), local_slots(context.spark) is not None
+    expected = forecast.forecast_phrases(size, *slots_and_memory(context))
+    context.progress.note(expected.sentence)
+    forecast.refuse_what_cannot_fit(expected, staging, local)
+    with context.progress.task("find phrases", unit="tasks") as task:
+        report = _count_neighbours(corpus, config, words, staging, context, task)
+    files, _, counters = commit(staging, report)
+    check_bytes(corpus, counters, context.progress)
+    table = phrases.named(staging, files, folder, config.joiner)
+    found = sum(entry.rows for entry in files)
+    if not found:
+        raise InputError(
+            f"corpus must hold phrases; got none with --min-count {config.min_count} and --threshold {config.threshold} "
+            f"({parent.inputs[0]['path']}). Lower them, or count pairs under {folder}."
+        )
+    files, _, _ = commit(staging, [write_file(staging, "phrases", PHRASES, [table])])
+    context.progress.event("phrases found", phrases=found, **counters)
+    details = {"rounds": pc.max(table["round"]).as_py(), "counters": counters}
+    options = content_config(corpus, config)
+    return new_manifest(
+        "phrases", PHRASES, files, options, inputs=parent.inputs, parents=[parent.as_parent()], details=details
+    )
+
+
+def _count_neighbours(
+    corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context, task: Any
+) -> list[Any]:
+    folder, parent = words
+    total_words = parent.details["total_words"]
+    num_shards = cooccurrence.shards_for(PairsConfig(), total_words)
+    spark = context.session()
+    with watched(spark, "find phrases", task):
+        sources = read_corpus(spark, parent.inputs, corpus, local_slots(context.spark))
+        table = (str(folder), parent.content_sha256)
+        counted = phrases.count_neighbours(sources, table, num_shards, context.worker_memory)
+        found = phrases.write_found(counted, str(staging), num_shards, str(folder), total_words, config)
+        return list(found.collect())
