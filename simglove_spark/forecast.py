@@ -27,8 +27,8 @@ SAMPLE_MEMORY = 256 << 20
 SESSION_SECONDS = 10.0
 WORDS_BYTES_PER_SECOND = 20e6  # of one worker
 WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
-NEIGHBOURS_BYTES_PER_SECOND, JOINED_BYTES_PER_SECOND = 20e6, 10e6  # of one worker, measured on 100 MB of plain text
-NEIGHBOURS_SHARE_OF_DISK = 0.5  # pairs of neighbours, shuffled, and distinct words
+NEIGHBOURS_BYTES_PER_SECOND = 20e6  # of one worker
+NEIGHBOURS_SHARE_OF_DISK = 0.3  # pairs of neighbours, shuffled
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
 BYTES_PER_CELL_DECODING = 32  # the columns as Arrow has them, and what is made of them
@@ -62,13 +62,12 @@ def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:
 
 
 def forecast_phrases(size: int, slots: int, memory: int) -> Forecast:
-    """What finding phrases in ``size`` bytes of input and counting its words anew will take."""
-    passes = size * (1 / NEIGHBOURS_BYTES_PER_SECOND + 1 / JOINED_BYTES_PER_SECOND)
-    seconds = SESSION_SECONDS + 2 * STAGE_SECONDS + passes / slots
+    """What finding phrases in ``size`` bytes of input will take; counting its words anew comes on top."""
+    seconds = SESSION_SECONDS + STAGE_SECONDS + size / NEIGHBOURS_BYTES_PER_SECOND / slots
     disk = int(size * NEIGHBOURS_SHARE_OF_DISK)
     sentence = (
-        f"Finding phrases in {show_size(size)} and counting its words anew will take about {show_size(memory)} of memory, "
-        f"{show_size(disk)} of disk and {_show_seconds(seconds)}."
+        f"Finding phrases in {show_size(size)} will take about {show_size(memory)} of memory, {show_size(disk)} of disk and "
+        f"{_show_seconds(seconds)}."
     )
     return Forecast(sentence, memory, disk, seconds)
 

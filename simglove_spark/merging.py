@@ -137,6 +137,11 @@ def _open(parts: list[Path], table: str) -> list[Part]:
                     f"parts must be counted with the same options; got {key} {manifest.config.get(key)} ({folder}) and "
                     f"{first.config.get(key)} ({parts[0]}). Count one of them again."
                 )
+        if manifest.parent_sha256("phrases"):
+            raise ConfigError(
+                f"parts must be counted without phrases, which are found in the whole; got joined words ({folder}). "
+                "Merge what count-words wrote, then join: simglove phrases."
+            )
         for entry in manifest.files:
             check(pq.read_schema(checked_path(folder, entry)), WORD_COUNTS if table == "word_counts" else PAIRS, folder)
     return opened

@@ -122,7 +122,7 @@ def named(found: Path, files: list[FileEntry], vocabulary: Path, joiner: str) ->
     ]
     own = pa.table(columns, schema=PHRASES)
     own = own.sort_by([("count", "descending"), ("first", "ascending"), ("second", "ascending")])
-    return pa.concat_tables([before, own])
+    return pa.concat_tables([before, own]).combine_chunks()
 
 
 def _column(vocabulary: Path, name: str) -> pa.ChunkedArray:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
 from math import gcd, log
 
 Row = bytes | list[bytes]
@@ -125,7 +126,7 @@ def join(words: list[bytes], rounds: list[Phrases]) -> list[bytes]:
 def count_neighbours(rows: Iterable[Row], known: Iterable[bytes]) -> Counter[tuple[bytes, bytes]]:
     """How often a known word is directly followed by another."""
     every = [words_of(row) for row in rows]
-    pairs = (pair for words in every for pair in zip(words, words[1:], strict=False))
+    pairs = (pair for words in every for pair in pairwise(words))
     return Counter(pair for pair in pairs if set(pair) <= set(known))
 
 

@@ -26,7 +26,7 @@ from simglove_spark.presets import Preset
 from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
-COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs"]
+COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases"]
 ROAD = {
     "run": [
         "input",
@@ -184,7 +184,7 @@ def test_every_flag_has_help_and_every_command_a_sentence(capsys: pytest.Capture
 def test_every_option_of_the_dataclasses_is_a_flag() -> None:
     kinds = [kind for kind in vars(config).values() if is_dataclass(kind) and isinstance(kind, type)]
     names = {entry.name.replace("_", "-") for kind in kinds for entry in fields(kind)}
-    assert names <= set(flags("run"))
+    assert names <= set(flags("run")) | set(flags("phrases"))  # joining is no part of `run`
     assert get_args(Preset) == ("default", "simpler-glove", "glove")
 
 

@@ -1,10 +1,8 @@
 """The stage corpus, word_counts, vocabulary -> phrases, and word_counts and vocabulary with these joined."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from simglove_spark import cooccurrence, forecast, phrases, vocabulary
@@ -56,7 +54,7 @@ def find_phrases(
     ResourceError
         When memory or disk cannot suffice.
     """
-    if output == words_folder:
+    if output.resolve() == words_folder.resolve():
         raise ConfigError(
             f"--output must be another folder than --words; got the same ({output}). Give another --output."
         )
@@ -70,13 +68,23 @@ def find_phrases(
         )
     options, parents = content_config(corpus, config), [words.as_parent()]
     if not is_complete(output / "phrases", "phrases", options, inputs, parents, context.run.overwrite):
+        _refuse_other_words(output, context.run.overwrite)
         for entry in words.files:
             checked_path(folder, entry)
         with building(output / "phrases", context.run.overwrite) as staging:
             _find(corpus, config, (folder, words), staging, context).save(staging)
     count_into(output, corpus, inputs, Manifest.load(output / "phrases", "phrases"), context)
-    rules = VocabularyConfig(**{entry.name: words.config[entry.name] for entry in fields(VocabularyConfig)})
+    rules = VocabularyConfig(min_count=words.config["min_count"], max_vocab=words.config["max_vocab"])
     return vocabulary.choose_into(output, rules, content_config(corpus, rules), context.run.overwrite)
+
+
+def _refuse_other_words(output: Path, overwrite: bool) -> None:
+    for table in ("word_counts", "vocabulary"):
+        if not overwrite and (output / table).exists():
+            raise ConfigError(
+                f"output must be new or hold what phrases wrote; got {table} without phrases ({output}). "
+                "Give another --output, or --overwrite to build all anew."
+            )
 
 
 def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context) -> Manifest:
