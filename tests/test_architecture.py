@@ -179,6 +179,7 @@ def test_there_is_something_to_check() -> None:
     assert len(KERNELS) > 6
     assert {path.name for path in JOBS} >= {
         "count_words.py",
+        "find_phrases.py",
         "count_pairs.py",
         "train_vectors.py",
         "evaluate_vectors.py",

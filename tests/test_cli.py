@@ -652,7 +652,7 @@ def test_jobs_and_java_home_print_existing_folders(
     code, out, _ = simglove(capsys, "jobs")
     assert code == 0
     folder = Path(out.rstrip("\n"))
-    names = {"count_words.py", "count_pairs.py", "train_vectors.py", "evaluate_vectors.py"}
+    names = {"count_words.py", "find_phrases.py", "count_pairs.py", "train_vectors.py", "evaluate_vectors.py"}
     assert names <= {path.name for path in folder.iterdir()}
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     assert "JAVA_HOME must be a folder with a program bin/java" in refused(capsys, 4, "java-home")
