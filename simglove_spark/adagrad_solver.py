@@ -60,7 +60,7 @@ class AdagradSolver:
         self.config, self.threads, self.group, self.keep = config, threads, group, keep
         self.learning_rate = config.learning_rate
         self._loss = load_loss(config.loss) if config.loss else None
-        self.size, starts = counts.size, start_vectors(counts.size, config, config.dim)
+        self.size, starts = counts.size, start_vectors(counts, config, config.dim)
         self.matrix = padded(counts.size * len(starts), config.dim + config.biases, np.float32)
         # stanfordnlp/GloVe sums (rate x slope)^2 from 1: the same as slope^2 from 1 / rate^2, and a rate of 1 times what is left
         self._rate_in_squares = config.learning_rate if config.model == "glove" else 1.0

@@ -5,6 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from simglove_spark.config import (
+    BuildConfig,
     CorpusConfig,
     FileConfig,
     PairsConfig,
@@ -14,10 +15,21 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.manifest import Manifest
-from simglove_spark.option_checks import Output
+from simglove_spark.option_checks import Output, wholes
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
 from simglove_spark.saved_config import beside, resolved, save_config
+
+Weights = Annotated[
+    tuple[int, ...],
+    Parameter(
+        help="How often each part counts, a whole number for each: 2 for twice, -1 to take it away. By default once.",
+        converter=wholes,
+        consume_multiple=True,
+        negative="",
+        show_default=False,
+    ),
+]
 
 
 def count_words(
@@ -89,8 +101,9 @@ def merge_words(
         tuple[str, ...], Parameter(help="Folders of word_counts tables.", consume_multiple=True, negative="")
     ],
     output: Output,
+    weights: Weights = (),
     vocabulary: VocabularyConfig = VocabularyConfig(),
-    resources: RunConfig = RunConfig(),
+    resources: BuildConfig = BuildConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Make word counts of several inputs one table, as if counted at once, and choose its vocabulary. Needs no Spark."""
@@ -98,8 +111,10 @@ def merge_words(
     from simglove_spark import merging
 
     folder = local_path(output)
-    manifest = merging.merge_words([local_path(part) for part in parts], vocabulary, folder, resources, make_progress())
-    save_config(folder / "merge-words.yaml", resolved(vocabulary, resources), parts=list(parts), output=output)
+    folders = [local_path(part) for part in parts]
+    manifest = merging.merge_words(folders, vocabulary, folder, resources, make_progress(), weights)
+    options = resolved(vocabulary, resources)
+    save_config(folder / "merge-words.yaml", options, parts=list(parts), weights=list(weights), output=output)
     print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
 
 
@@ -108,7 +123,8 @@ def merge_pairs(
     parts: Annotated[tuple[str, ...], Parameter(help="Folders of pair tables.", consume_multiple=True, negative="")],
     vocabulary: Annotated[str, Parameter(help="Folder of the vocabulary they were counted under.")],
     output: Output,
-    resources: RunConfig = RunConfig(),
+    weights: Weights = (),
+    resources: BuildConfig = BuildConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Make pair tables of several inputs, counted under one vocabulary, one table, as if counted at once. Needs no Spark."""
@@ -116,9 +132,10 @@ def merge_pairs(
     from simglove_spark import merging
 
     folder, words = local_path(output), local_path(vocabulary)
-    manifest = merging.merge_pairs([local_path(part) for part in parts], words, folder, resources, make_progress())
-    options = resolved(resources)
-    save_config(beside(folder), options, parts=list(parts), vocabulary=vocabulary, output=output)
+    folders = [local_path(part) for part in parts]
+    manifest = merging.merge_pairs(folders, words, folder, resources, make_progress(), weights)
+    given = {"parts": list(parts), "weights": list(weights), "vocabulary": vocabulary, "output": output}
+    save_config(beside(folder), resolved(resources), **given)
     print(f"{manifest.rows:,} cells are in {folder}.")
 
 

@@ -4,7 +4,7 @@ A worker counts its partition into tables and hands out sorted runs of bytes, on
 merges the runs of a shard and writes its file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from simglove_spark import effective_counts
 from simglove_spark.config import PairsConfig
+from simglove_spark.effective_counts import EFFECTIVE_SHARD
+from simglove_spark.errors import InputError
 from simglove_spark.kernels import runs
+from simglove_spark.memory import left_for_tables
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import Source, map_sources
+from simglove_spark.subsampling import Subsampling
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
 from simglove_spark.text_rows import Piece
 from simglove_spark.word_ids import JoinedIds, WordIds, word_ids
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 CELLS_PER_GROUP = 1 << 20
 WORDS_PER_SHARD = 1 << 21
 LEAST_SHARDS = 4
+
+NewCounter = Callable[..., PairCounter]  # of a word table and ``memory``
 
 
 def shards_for(config: PairsConfig, total_words: int) -> int:
@@ -52,23 +59,36 @@ def count_pairs(
     config : PairsConfig
     num_shards : int
     memory : int
-        Bytes that each worker's tables may take, about.
+        Bytes that each Python worker may take, all in all.
 
     Returns
     -------
     DataFrame
-        Rows of shard -1 carry the number of words that were not UTF-8, as int64.
+        Rows of shard -1 carry the number of words that were not UTF-8, as int64; with ``config.subsample`` those of shard -2
+        carry how often each word is left (see `effective_counts`).
     """
     weights = distance_weights(config.window_size, config.distance_weighting)
-    counter = partial(PairCounter, weights=weights, num_shards=num_shards, memory=memory)
-    return count_runs(sources, vocabulary, counter, config.keep_places)
+    new_counter = partial(PairCounter, weights=weights, num_shards=num_shards)
+    return count_runs(sources, vocabulary, new_counter, memory, config.keep_places, config.subsample)
 
 
 def count_runs(
-    sources: list[Source], vocabulary: tuple[str, str], new_counter: Callable[[int], PairCounter], keep_places: bool
+    sources: list[Source],
+    vocabulary: tuple[str, str],
+    new_counter: NewCounter,
+    memory: int,
+    keep_places: bool,
+    threshold: float | None = None,
 ) -> "DataFrame":
-    """What the counters of all tasks, made anew from the vocabulary's size, hand out: as `count_pairs` tells."""
-    count = partial(_count_partition, vocabulary=vocabulary, new_counter=new_counter, keep_places=keep_places)
+    """What the counters of all tasks, each made anew, hand out: as `count_pairs` tells, which has the other parameters."""
+    count = partial(
+        _count_partition,
+        vocabulary=vocabulary,
+        new_counter=new_counter,
+        memory=memory,
+        keep_places=keep_places,
+        threshold=threshold,
+    )
     return map_sources(sources, count, "shard int, run binary")
 
 
@@ -76,11 +96,15 @@ def _count_partition(
     batches: Iterator[pa.RecordBatch],
     pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     vocabulary: tuple[str, str],
-    new_counter: Callable[[int], PairCounter],
+    new_counter: NewCounter,
+    memory: int,
     keep_places: bool,
+    threshold: float | None,
 ) -> Iterator[pa.RecordBatch]:
     table = shared_word_table(*vocabulary)
-    words, counter = word_ids(table, keep_places), new_counter(table.size)
+    subsampling = None if threshold is None else Subsampling(table.counts, threshold)
+    words = word_ids(table, keep_places, subsampling)
+    counter = new_counter(table, memory=left_for_tables(memory, table.nbytes))
     bad_words = 0
     for piece in pieces(batches):
         bad_words += piece.bad
@@ -89,6 +113,8 @@ def _count_partition(
     for run in counter.drain():
         yield _run_batch(*run)
     yield _run_batch(COUNTER_SHARD, bad_words.to_bytes(8, "little"))
+    if subsampling is not None:
+        yield _run_batch(EFFECTIVE_SHARD, effective_counts.to_bytes(table.by_id(subsampling.left)))
 
 
 def count_piece(words: WordIds | JoinedIds, counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
@@ -111,27 +137,43 @@ def write_pairs(counted: "DataFrame", folder: str, num_shards: int, vocabulary_s
 
 def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_size: int) -> Iterator[pa.RecordBatch]:
     for shard, parts in by_shard(batches):
-        strings = [run.as_py() for part in parts for run in part["run"]]
+        strings = (run.as_py() for part in parts for run in part["run"])
         if shard == COUNTER_SHARD:
             yield report_batch([counter("bad_words", sum(int.from_bytes(value, "little") for value in strings))])
+        elif shard == EFFECTIVE_SHARD:
+            counts = effective_counts.summed(strings, vocabulary_size)
+            yield report_batch(effective_counts.write(Path(folder), counts))
         else:
-            tables = merged_tables(strings, vocabulary_size)
+            tables = merged_tables(list(strings), vocabulary_size)
             yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
 
 
-def merged_tables(strings: list[bytes], vocabulary_size: int) -> Iterator[pa.Table]:
+def merged_tables(strings: Iterable[bytes], vocabulary_size: int, signed: bool = False) -> Iterator[pa.Table]:
     """Merge one shard's runs; yields its rows in order, about a million cells at a time and never half a word's row.
 
-    A table is only good until the next one is asked for: both lie in the same arrays.
+    A table is only good until the next one is asked for: both lie in the same arrays. With ``signed`` counts may be below 0.
+
+    Raises
+    ------
+    InputError
+        When a count passes 2^63 - 1; signed ones are not watched.
     """
-    data = np.frombuffer(b"".join(strings), np.uint8)
-    ends = np.cumsum([len(string) for string in strings])
-    positions = ends - [len(string) for string in strings]
-    heads = np.empty(len(strings), np.int64)
+    together, sizes = bytearray(), []
+    for string in strings:  # each is let go before the next comes
+        together += string
+        sizes.append(len(string))
+    data, ends = np.frombuffer(together, np.uint8), np.cumsum(sizes, dtype=np.int64)
+    positions, heads = ends - sizes, np.empty(len(sizes), np.int64)
     sums = np.zeros(vocabulary_size, np.int64)
     seen = np.zeros(vocabulary_size // 64 + 1, np.uint64)
     words, contexts = (np.empty(CELLS_PER_GROUP + vocabulary_size, np.int32) for _ in range(2))
     counts = np.empty(words.size, np.int64)
     runs.open_runs(data, positions, ends, heads)
-    while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
-        yield pa.table([words[:cells], contexts[:cells], counts[:cells]], schema=PAIRS)
+    try:
+        while cells := runs.merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts, signed):
+            yield pa.table([words[:cells], contexts[:cells], counts[:cells]], schema=PAIRS)
+    except OverflowError as error:
+        raise InputError(
+            "counts of pairs must stay below 2^63 units; got one that does not. "
+            "Use --distance-weighting flat, or a --window-size whose unit is smaller."
+        ) from error

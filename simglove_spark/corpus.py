@@ -1,6 +1,7 @@
 """Which files a corpus is, and whether they are what was said, before anything is started."""
 
 import glob
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.tokenizing import load_tokenizer
 
 # what Spark reads as text without an error and without sense, by the file's first bytes
 # A text may begin with "ORC" or "BZh", so these need what follows in such a file and in no text.
@@ -35,12 +37,14 @@ TABLE = "table:"  # what an input begins with that is the name of a Spark table
 def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     """Files of the corpus: path, bytes and time of change, in order of their paths.
 
-    A URI other than ``file:``, and ``table:NAME``, is handed to Spark as it is, without size or time.
+    A URI other than ``file:``, and ``table:NAME``, is handed to Spark as it is, without size or time. With
+    ``on_bad_file`` "skip" no file is opened here, and one that cannot be found has neither: see `bad_files`.
 
     Raises
     ------
     ConfigError
-        When a table is named, or ``where`` is given, without ``column``.
+        When a table is named, or ``where`` is given, without ``column``; when the tokenizer is not there; when documents
+        are asked of what comes in lines or rows.
     InputError
         When a path matches nothing, all files are empty, or a file's first bytes show that it isn't what was said.
     """
@@ -52,23 +56,29 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
             raise ConfigError(
                 f"--where and {TABLE}NAME must come with --column; got none ({needy}). Name the text's column."
             )
+    load_tokenizer(config.tokenizer)
     files: dict[str, dict[str, Any]] = {}
     for text in config.input:
-        if is_table(text) or ("://" in text and not text.startswith("file://")):
+        if not is_here(text):
             files[text] = {"path": text, "bytes": None, "modified": None}
             continue
-        for path in _matches(text.removeprefix("file://")):
-            stat = path.stat()
-            files[str(path)] = {"path": str(path), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+        files |= {entry["path"]: entry for entry in file_entries(text, config.on_bad_file == "skip")}
     entries = [files[path] for path in sorted(files)]
     if all(entry["bytes"] == 0 for entry in entries):
         raise InputError(
             f"corpus must hold text; got {len(entries)} empty files ({entries[0]['path']}). Check --input."
         )
-    for entry in entries:
-        if entry["bytes"]:
-            _check_kind(Path(entry["path"]), config.column)
+    if config.on_bad_file == "error":
+        for entry in entries:
+            if entry["bytes"]:
+                check_kind(Path(entry["path"]), config.column)
+    _check_documents(config, entries)
     return entries
+
+
+def file_entries(text: str, skip: bool = False) -> list[dict[str, Any]]:
+    """Path, bytes and time of change of each file that a path, folder or glob stands for; with ``skip`` of lost ones None."""
+    return [_entry(path, skip) for path in _matches(text.removeprefix("file://"), skip)]
 
 
 def total_bytes(inputs: list[dict[str, Any]]) -> int:
@@ -76,13 +86,49 @@ def total_bytes(inputs: list[dict[str, Any]]) -> int:
     return sum(entry["bytes"] or 0 for entry in inputs)
 
 
+def is_plain(entry: dict[str, Any]) -> bool:
+    """Whether an input that is read without ``column`` is plain text in a file system of this machine."""
+    return entry["bytes"] is not None and Path(entry["path"]).suffix not in COMPRESSED
+
+
+def _check_documents(config: CorpusConfig, entries: list[dict[str, Any]]) -> None:
+    others = [entry["path"] for entry in entries if entry["bytes"] != 0 and not is_plain(entry)]
+    if config.document_break != "line" and (config.column is not None or others):
+        what = f"--column {config.column}" if config.column is not None else others[0]
+        raise ConfigError(
+            f"--document-break {config.document_break} must be given plain text files of this machine; got {what}. "
+            "Unpack or copy them, or leave it out: then windows end with each line or row."
+        )
+
+
 def is_table(text: str) -> bool:
     """Whether an input is the name of a Spark table."""
     return text.startswith(TABLE)
 
 
-def _matches(text: str) -> list[Path]:
+def is_here(text: str) -> bool:
+    """Whether an input lies in a file system of this machine."""
+    return not is_table(text) and ("://" not in text or text.startswith("file://"))
+
+
+def _entry(path: Path, skip: bool) -> dict[str, Any]:
+    try:
+        stat = path.stat()
+    except OSError as error:
+        if not skip:
+            raise _unreadable(path, error) from error
+        return {"path": str(path), "bytes": None, "modified": None}
+    return {"path": str(path), "bytes": stat.st_size, "modified": stat.st_mtime_ns}
+
+
+def _unreadable(path: Path | str, error: OSError) -> InputError:
+    return InputError(f"input must be readable; got {error.strerror or error} ({path}). Check its permissions.")
+
+
+def _matches(text: str, skip: bool) -> list[Path]:
     named = Path(text).expanduser()
+    if skip and glob.escape(text) == text and not named.exists():
+        return [named.absolute()]  # it was there when somebody wrote its name down
     found = [named] if named.exists() else [Path(match) for match in glob.glob(str(named), recursive=True)]  # noqa: PTH207
     files = [file for path in found for file in (_files_below(path) if path.is_dir() else [path])]
     if not files:
@@ -102,12 +148,20 @@ def _matches(text: str) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Files of a folder and its sub-folders, without hidden ones (`_SUCCESS`, checksums)."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(_is_hidden(part) for part in path.relative_to(folder).parts)
-    ]
+    """Files of a folder and its sub-folders, without hidden ones (`_SUCCESS`, checksums); links that lead nowhere too.
+
+    A folder that cannot be listed is an error: what lies in it would be lost without a word.
+    """
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=_refuse_folder):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        paths = (Path(place, name) for name in names if not _is_hidden(name))
+        found += [path for path in paths if path.is_file() or not path.exists()]
+    return sorted(found)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise _unreadable(error.filename, error) from error
 
 
 def _is_hidden(name: str) -> bool:
@@ -122,12 +176,18 @@ def kind_by_name(path: str) -> str:
     return "JSON" if last and last[0] in JSON_LINES else "ORC" if last == [".orc"] else "Parquet"
 
 
-def _check_kind(path: Path, column: str | None) -> None:
+def check_kind(path: Path, column: str | None) -> None:
+    """Refuse a file whose first bytes, or whose schema, show that it isn't what was said.
+
+    Raises
+    ------
+    InputError
+    """
     try:
         with path.open("rb") as stream:
             head = stream.read(8)
     except OSError as error:
-        raise InputError(f"input must be readable; got {error.strerror} ({path}). Check its permissions.") from error
+        raise _unreadable(path, error) from error
     kind, suffixes = next((known for magic, known in _MAGIC.items() if magic.match(head)), ("text", ()))
     if column is not None and kind in ("Parquet", "ORC"):
         if kind_by_name(str(path)) != kind:

@@ -5,11 +5,8 @@ product. AdaGrad steps along the slope. The row solver solves the weighted squar
 sweep: that lowers a loss whose slope points towards the pmi and grows no faster than the error, and others are refused.
 """
 
-import importlib
-import sys
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from simglove_spark.errors import ConfigError
 from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.reweigh import reweigh
+from simglove_spark.user_function import load_function, reason
 
 
 @lru_cache
@@ -30,17 +28,8 @@ def load_loss(name: str) -> Callable[..., Any]:
     ConfigError
         When there is none, or it cannot be compiled, or does not return two numbers.
     """
-    module, _, function = name.partition(":")
-    sys.path.append(str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever importing somebody's module raises
-        raise ConfigError(
-            f"--loss must be MODULE:FUNCTION; got {name} ({error}). Give one that can be imported here."
-        ) from error
-    finally:
-        sys.path.pop()
-    return compiled(found, name)
+    rule, hint = "--loss must be MODULE:FUNCTION", "Give one that can be imported here."
+    return compiled(load_function(name, rule, hint), name)
 
 
 def compiled(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -50,9 +39,8 @@ def compiled(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         loss, slope = made(np.float32(0.5), np.float32(0.25), np.float32(1.0))
         float(loss), float(slope)
     except Exception as error:  # whatever numba or the function raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
-            f"--loss must take (product, pmi, weight) and return (loss, slope), in what numba compiles; got {reason} ({name}). "
+            f"--loss must take (product, pmi, weight) and return (loss, slope), in what numba compiles; got {reason(error)} ({name}). "
             "See simglove_spark/kernels/losses.py."
         ) from error
     return made

@@ -70,7 +70,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, MemoryError):
         what = str(error) or "an allocation that failed"
         return ResourceError.exit_code, f"memory must suffice; got {what}. Lower --memory, --dim or --max-vocab."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         what = f"{error.strerror} ({error.filename})"
         return ResourceError.exit_code, f"disk must have room; got {what}. Free some, or give another --output."
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):

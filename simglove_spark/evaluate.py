@@ -103,7 +103,7 @@ def similarity(vectors: Vectors, path: str | Path) -> SimilarityResult:
     """
     path = output.local_path(path)
     pairs = list(_similarity_lines(path))
-    ids = [(vectors.words.find(first), vectors.words.find(second)) for first, second, _ in pairs]
+    ids = [(_known(vectors, first), _known(vectors, second)) for first, second, _ in pairs]
     rows = [row for row, both in enumerate(ids) if None not in both]
     score = None
     if rows:
@@ -111,6 +111,12 @@ def similarity(vectors: Vectors, path: str | Path) -> SimilarityResult:
         cosines = np.einsum("ij,ij->i", _units(vectors, found[:, 0]), _units(vectors, found[:, 1]), dtype=np.float64)
         score = spearman(cosines, [pairs[row][2] for row in rows])
     return SimilarityResult(path.name, len(rows), len(pairs), score, len(vectors))
+
+
+def _known(vectors: Vectors, word: str) -> int | None:
+    """Id of a word with a vector; zeros, of a vocabulary's word that the corpus lacks, point nowhere."""
+    found = vectors.words.find(word)
+    return found if found is not None and vectors.matrix[found].any() else None
 
 
 def spearman(first: ArrayLike, second: ArrayLike) -> float | None:
@@ -154,7 +160,7 @@ def analogies(vectors: Vectors, path: str | Path, most_frequent: int = 30_000) -
     sections, names, questions = _questions(path)
     place_of_id = np.full(len(vectors) + 1, -1, dtype=np.intp)  # the last is for words nowhere in the vocabulary
     place_of_id[ids] = np.arange(len(ids))
-    known = {word: vectors.words.find(word) for word in {word for question in questions for word in question}}
+    known = {word: _known(vectors, word) for word in {word for question in questions for word in question}}
     asked = [[-1 if (found_id := known[word]) is None else found_id for word in row] for row in questions]
     places = place_of_id[np.array(asked)]
     found = np.asarray((places >= 0).all(axis=1))

@@ -4,7 +4,6 @@ Counting is forecast from a sample of the corpus that goes through the very kern
 """
 
 import math
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from simglove_spark.config import PairsConfig, TrainConfig
+from simglove_spark.disk import Rooms, refuse_full_disks
 from simglove_spark.errors import ResourceError
 from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sides import TABLE
+from simglove_spark.subsampling import Subsampling
 from simglove_spark.text_rows import Piece
 from simglove_spark.word_ids import word_ids
 from simglove_spark.word_table import WordTable
@@ -25,9 +26,9 @@ BYTES_PER_CELL_ON_DISK = 2.5  # measured 2.1 with harmonic windows on 17 M words
 BYTES_PER_CELL_SHUFFLED = 7.0  # a cell is sent once by each task that met it, 3.5 bytes each time
 SAMPLE_MEMORY = 256 << 20
 SESSION_SECONDS = 10.0
-WORDS_BYTES_PER_SECOND = 20e6  # of one worker
-WORDS_SHARE_OF_DISK = 0.2  # distinct words, shuffled and written
-NEIGHBOURS_BYTES_PER_SECOND = 20e6  # of one worker
+# of one worker; functions of the user's own are taken for as slow as jieba
+WORDS_BYTES_PER_SECOND = {"whitespace": 20e6, "words": 7e6, "jieba": 4e6}
+WORDS_SHARE_OF_DISK = 0.1  # distinct words, shuffled and written, each
 NEIGHBOURS_SHARE_OF_DISK = 0.3  # pairs of neighbours, shuffled
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
@@ -39,6 +40,7 @@ FLOPS_PER_SECOND = 12e9  # of one core in the row solver, on the slow side
 class Forecast:
     """Memory and disk in bytes, time in seconds; ``sentence`` is for the reader.
 
+    ``disk`` is what is written, ``shuffle`` what Spark keeps on disk meanwhile.
     ``fits``: all shards stay in memory; else ``readers`` threads decode ahead of the solver.
     """
 
@@ -48,32 +50,44 @@ class Forecast:
     seconds: float
     fits: bool = True
     readers: int = 1
+    shuffle: int = 0
 
 
-def forecast_words(size: int, files: int, slots: int, memory: int) -> Forecast:
-    """What counting the words of ``size`` bytes of input will take, by the speed measured on 100 MB of plain text."""
-    seconds = SESSION_SECONDS + STAGE_SECONDS + size / WORDS_BYTES_PER_SECOND / slots
+def forecast_words(size: int, files: int, slots: int, memory: int, tokenizer: str = "whitespace") -> Forecast:
+    """What counting the words of ``size`` bytes of text will take, by the speed measured on plain text."""
+    seconds = _seconds_of_words(size, slots, tokenizer)
     disk = int(size * WORDS_SHARE_OF_DISK)
     sentence = (
         f"Counting words of {show_size(size)} in {files:,} files will take about {show_size(memory)} of memory, "
-        f"{show_size(disk)} of disk and {_show_seconds(seconds)}."
+        f"{show_size(2 * disk)} of disk and {_show_seconds(seconds)}."
     )
-    return Forecast(sentence, memory, disk, seconds)
+    return Forecast(sentence, memory, disk, seconds, shuffle=disk)
 
 
-def forecast_phrases(size: int, slots: int, memory: int) -> Forecast:
-    """What finding phrases in ``size`` bytes of input will take; counting its words anew comes on top."""
-    seconds = SESSION_SECONDS + STAGE_SECONDS + size / NEIGHBOURS_BYTES_PER_SECOND / slots
-    disk = int(size * NEIGHBOURS_SHARE_OF_DISK)
+def forecast_phrases(size: int, slots: int, memory: int, tokenizer: str = "whitespace") -> Forecast:
+    """What finding phrases in ``size`` bytes of text will take; counting its words anew comes on top."""
+    seconds = _seconds_of_words(size, slots, tokenizer)  # neighbours are counted as fast
+    shuffle = int(size * NEIGHBOURS_SHARE_OF_DISK)
     sentence = (
-        f"Finding phrases in {show_size(size)} will take about {show_size(memory)} of memory, {show_size(disk)} of disk and "
+        f"Finding phrases in {show_size(size)} will take about {show_size(memory)} of memory, {show_size(shuffle)} of disk and "
         f"{_show_seconds(seconds)}."
     )
-    return Forecast(sentence, memory, disk, seconds)
+    return Forecast(sentence, memory, 0, seconds, shuffle=shuffle)
+
+
+def _seconds_of_words(size: int, slots: int, tokenizer: str) -> float:
+    speed = WORDS_BYTES_PER_SECOND.get(tokenizer, min(WORDS_BYTES_PER_SECOND.values()))
+    return SESSION_SECONDS + STAGE_SECONDS + size / speed / slots
 
 
 def forecast_counting(
-    rows: pa.Array | None, table: WordTable, total_words: int, config: PairsConfig, slots: int, memory: int
+    rows: pa.Array | None,
+    table: WordTable,
+    total_words: int,
+    config: PairsConfig,
+    slots: int,
+    memory: int,
+    reading: float = 0.0,
 ) -> Forecast:
     """What counting the pairs of a corpus of ``total_words`` will take.
 
@@ -89,6 +103,8 @@ def forecast_counting(
         Workers that run at once.
     memory : int
         Bytes for Spark's JVM and all workers together.
+    reading : float
+        Seconds that reading and cleaning the sample took.
     """
     if rows is None or len(rows) == 0:
         return Forecast(f"Counting takes about {show_size(memory)} of memory.", memory, 0, 0.0)
@@ -101,24 +117,25 @@ def forecast_counting(
     scale = max(1.0, total_words / words)
     most = min(table.size * (table.size - 1), 2 * config.window_size * total_words)
     expected = min(cells * scale ** _exponent(growth), most)
-    disk = int(expected * (BYTES_PER_CELL_ON_DISK + BYTES_PER_CELL_SHUFFLED))
-    seconds = STAGE_SECONDS + seconds * scale / slots
+    disk, shuffle = int(expected * BYTES_PER_CELL_ON_DISK), int(expected * BYTES_PER_CELL_SHUFFLED)
+    seconds = STAGE_SECONDS + (reading + seconds) * scale / slots
     sentence = (
         f"Counting pairs of {total_words:,} words will give about {expected:,.0f} cells and take about "
-        f"{show_size(memory)} of memory, {show_size(disk)} of disk and {_show_seconds(seconds)}."
+        f"{show_size(memory)} of memory, {show_size(disk + shuffle)} of disk and {_show_seconds(seconds)}."
     )
-    return Forecast(sentence, memory, disk, seconds)
+    return Forecast(sentence, memory, disk, seconds, shuffle=shuffle)
 
 
 def _growth(rows: pa.Array, table: WordTable, config: PairsConfig) -> list[tuple[int, int]]:
-    """Words kept and directed cells met so far, after each block of the sample."""
+    """Vocabulary words and directed cells met so far, after each block of the sample."""
     weights = distance_weights(config.window_size, config.distance_weighting)
-    counter = PairCounter(table.size, weights, 1, SAMPLE_MEMORY)
+    subsampling = None if config.subsample is None else Subsampling(table.counts, config.subsample)
+    words, counter = word_ids(table, config.keep_places, subsampling), PairCounter(table, weights, 1, SAMPLE_MEMORY)
     growth = []
-    for ids in word_ids(table, config.keep_places).own(Piece(rows, len(rows), 0)):
+    for ids in words.own(Piece(rows, len(rows), 0)):
         for _ in counter.add(ids):
             pass
-        growth.append((counter.words, counter.directed_cells()))
+        growth.append((words.met, counter.directed_cells()))
     return growth
 
 
@@ -187,26 +204,37 @@ def vectors_memory(words: int, config: TrainConfig) -> int:
     return words * size * config.spaces * (4 + (TABLE().itemsize if config.solver == "rows" else 4))
 
 
-def refuse_what_cannot_fit(forecast: Forecast, folder: Path, local: bool) -> None:
+def refuse_what_cannot_fit(forecast: Forecast, folder: Path, local: bool, scratch: Path | None = None) -> Rooms:
     """Stop before anything is begun that this machine cannot hold.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    folder : Path
+        Where the output is written.
+    local : bool
+        Whether workers run on this machine.
+    scratch : Path, optional
+        Where Spark keeps what it shuffles, if that is on this machine.
+
+    Returns
+    -------
+    Rooms
+        What is needed on disk.
 
     Raises
     ------
     ResourceError
-        When memory (of local workers) or disk at ``folder`` is less than forecast.
+        When memory (of local workers) or disk is less than forecast.
     """
     if local and forecast.memory > total_memory():
         raise ResourceError(
             f"workers and Spark must fit into {show_size(total_memory())} of memory; got {show_size(forecast.memory)}. "
             "Lower --worker-memory or --driver-memory, or set --master local[N,4] with fewer workers."
         )
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(there).free
-    if forecast.disk > free:
-        raise ResourceError(
-            f"disk must have about {show_size(forecast.disk)} free; got {show_size(free)} ({there}). "
-            "Free some, give another --output, or raise --min-count."
-        )
+    rooms = Rooms(folder, forecast.disk, scratch, 0 if scratch is None else forecast.shuffle)
+    refuse_full_disks(rooms)
+    return rooms
 
 
 def _show_seconds(seconds: float) -> str:

@@ -30,6 +30,11 @@ class JoinedCounter:
         self.changes = np.zeros(self.table.every, np.int64)
         self.apart, self.joined = WordIds(self.table), JoinedIds(self.table, keep_places=False, size=self.table.every)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.table.nbytes + self.changes.nbytes
+
     def add(self, piece: Piece) -> None:
         """Count the words of a piece."""
         for words, step in ((self.apart, -1), (self.joined, 1)):
@@ -38,5 +43,6 @@ class JoinedCounter:
 
     def drain(self) -> pa.RecordBatch:
         """Hand out shard (int32), word (binary) and change (int64)."""
-        batch = counts_batch(self.table.word_bytes, self.table.word_offsets, self.changes, self.num_shards)
+        changes = {"count": pa.array(self.changes)}
+        batch = counts_batch(self.table.word_bytes, self.table.word_offsets, changes, self.num_shards)
         return batch.filter(pc.not_equal(batch["count"], 0))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ FORMAT_VERSION = 1
 def software_versions() -> dict[str, str]:
     """Versions of what decides the bytes of a table."""
     versions = {"python": platform.python_version()}
-    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark"):
+    for name in ("simglove-spark", "numpy", "pyarrow", "numba", "pyspark", "icu4py", "rjieba"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
@@ -39,7 +40,7 @@ def software_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file without rows)."""
+    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file that lies beside the table)."""
 
     path: str
     rows: int
@@ -51,6 +52,7 @@ class FileEntry:
 class Manifest:
     """All that a reader must know of a table before it opens a file.
 
+    ``bad_files`` are those named as input that could not be read whole and were left out, each with a ``reason``.
     ``details`` holds what only one kind of table has: for pairs `window_size`, `weighting`, `unit`, `num_shards`,
     `total_pairs` (in units) and `total_words`.
     """
@@ -60,6 +62,7 @@ class Manifest:
     files: list[FileEntry]
     config: dict[str, Any]
     inputs: list[dict[str, Any]] = field(default_factory=list)
+    bad_files: list[dict[str, Any]] = field(default_factory=list)
     parents: list[dict[str, str]] = field(default_factory=list)
     seed: int = 0
     details: dict[str, Any] = field(default_factory=dict)
@@ -77,9 +80,19 @@ class Manifest:
         return hash_json([self.table, self.schema, self.details, [asdict(entry) for entry in self.files]])
 
     @property
+    def listed(self) -> list[dict[str, Any]]:
+        """All files that were named as input, counted or left out, as `corpus.list_inputs` lists them."""
+        return listed(self.inputs, self.bad_files)
+
+    @property
     def rows(self) -> int:
         """Rows of all files."""
         return sum(entry.rows for entry in self.files)
+
+    @property
+    def own_files(self) -> list[FileEntry]:
+        """Files of the table itself, without those beside it."""
+        return [entry for entry in self.files if not entry.path.startswith("_")]
 
     @property
     def bytes(self) -> int:
@@ -149,6 +162,12 @@ def new_manifest(
     """Manifest of a table just written; files are put in order of their names."""
     ordered = sorted(files, key=lambda entry: entry.path)
     return Manifest(table=table, schema=describe(schema), files=ordered, config=config, **rest)
+
+
+def listed(inputs: list[dict[str, Any]], bad_files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Files counted and files left out, in order of their paths, without the reasons."""
+    left_out = [{key: entry[key] for key in entry if key != "reason"} for entry in bad_files]
+    return sorted([*inputs, *left_out], key=itemgetter("path"))
 
 
 def hash_json(value: Any) -> str:

@@ -8,6 +8,7 @@ import psutil
 
 from simglove_spark.errors import ConfigError
 
+WORKER_BASE = 200 << 20  # a Python with numpy, pyarrow and numba, and the text that it reads, before any table
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -73,6 +74,11 @@ def free_memory() -> int:
 def own_memory() -> int:
     """Bytes of memory that this process holds now."""
     return int(psutil.Process().memory_info().rss)
+
+
+def left_for_tables(memory: int, held: int = 0) -> int:
+    """Bytes of a worker's ``memory`` that its tables may take beside Python itself and ``held`` bytes; a quarter at least."""
+    return max(memory // 4, memory - WORKER_BASE - held)
 
 
 def cores() -> int:

@@ -3,51 +3,60 @@
     word_counts of each part --merge_words--> word_counts, vocabulary
     pairs of each part, all under that vocabulary --merge_pairs--> pairs
 
-No Spark. Words are held once a part in memory, pairs one shard at a time.
+A part may count more than once, or be taken away. No Spark. Words are held once a part in memory, pairs one shard at a time.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from simglove_spark import vocabulary
-from simglove_spark.config import RunConfig, VocabularyConfig
+from simglove_spark import effective_counts, vocabulary
+from simglove_spark.config import BuildConfig, VocabularyConfig
 from simglove_spark.cooccurrence import merged_tables
+from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.kernels import runs, tokens
-from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
+from simglove_spark.manifest import FileEntry, Manifest, listed, new_manifest
 from simglove_spark.memory import show_size
+from simglove_spark.merge_parts import TOTALS, Part, check_files, counters_of, open_parts, read_by, refuse_below_zero
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
-from simglove_spark.schemas import PAIRS, WORD_COUNTS, check
+from simglove_spark.schemas import PAIRS, word_counts_schema
 from simglove_spark.shards import shard_number
 from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
 from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.trainer import memory_budget
+from simglove_spark.training_inputs import load_vocabulary
+from simglove_spark.word_lists import read_lists
 
 BYTES_PER_WORD = 100  # of a word with its count, held and sorted
 
-Part = tuple[Path, Manifest]
-
 
 def merge_words(
-    parts: list[Path], config: VocabularyConfig, output: Path, resources: RunConfig, progress: Progress
+    parts: list[Path],
+    config: VocabularyConfig,
+    output: Path,
+    resources: BuildConfig,
+    progress: Progress,
+    weights: tuple[int, ...] = (),
 ) -> Manifest:
     """Merge word counts into output/word_counts and choose output/vocabulary from them.
 
     Parameters
     ----------
     parts : list of Path
-        Complete word_counts tables of different inputs, read in the same way.
+        Complete word_counts tables, read in the same way; of different inputs, unless there are weights.
     config : VocabularyConfig
     output : Path
-    resources : RunConfig
+    resources : BuildConfig
     progress : Progress
+    weights : tuple of int
+        How often each part counts, below 0 to take it away; () counts each once.
 
     Returns
     -------
@@ -57,120 +66,113 @@ def merge_words(
     Raises
     ------
     ConfigError
-        When the parts were read in different ways, or something else is at ``output``.
+        When the parts were read in different ways, the weights are not one a part, or something else is at ``output``.
     InputError
-        When a part is missing or broken, or two hold the same input.
+        When a part or a list of words is missing or broken, two parts hold the same input, a count falls below 0, or no
+        word is left.
     ResourceError
         When the words do not fit into memory.
     """
-    opened = _open(parts, "word_counts")
-    inputs, options = _union(opened), opened[0][1].config
-    needed = sum(manifest.rows for _, manifest in opened) * BYTES_PER_WORD
-    if needed > memory_budget(resources):
-        raise ResourceError(
-            f"words must fit into --memory, {show_size(memory_budget(resources))}; got {show_size(needed)} to merge. "
-            "Merge fewer parts at once, or raise it."
+    opened = open_parts(parts, "word_counts", weights)
+    read, options = read_by(opened), opened[0].manifest.config
+    schema = word_counts_schema(options.get("documents", False))
+    if config.documents and "documents" not in schema.names:
+        raise ConfigError(
+            f"--min-documents must be given parts with documents counted; got none ({parts[0]}). "
+            f"Count the words of each part with --min-documents {config.min_documents}."
         )
+    lists = read_lists(config, options)
     folder = output / "word_counts"
-    if not is_complete(folder, "word_counts", options, inputs, [], resources.overwrite):
+    if not is_complete(folder, "word_counts", options, listed(**read), [], resources.overwrite):
+        check_files(opened, schema)
+        _refuse_what_does_not_fit(opened, resources)
         with building(folder, resources.overwrite) as staging, progress.task("merge words", unit="words") as task:
-            shards = vocabulary.shards_for(inputs)
             report = []
-            for shard, words in enumerate(_words_by_shard(opened, shards)):
+            for shard, words in enumerate(_words_by_shard(opened, schema, vocabulary.shards_for(read["inputs"]))):
                 if words.num_rows:
                     groups = row_groups([words], vocabulary.ROWS_PER_GROUP)
-                    report.append(write_file(staging, f"words-{shard:05d}", WORD_COUNTS, groups))
+                    report.append(write_file(staging, f"words-{shard:05d}", schema, groups))
                 task.advance(words.num_rows)
-            _finish("word_counts", WORD_COUNTS, opened, staging, report, {"inputs": inputs})
-    return vocabulary.choose_into(output, config, {**options, **asdict(config)}, resources.overwrite)
+            _finish(opened, schema, staging, report, read)
+    return vocabulary.choose_into(output, config, lists, resources.overwrite, progress)
 
 
-def merge_pairs(parts: list[Path], words: Path, output: Path, resources: RunConfig, progress: Progress) -> Manifest:
+def merge_pairs(
+    parts: list[Path],
+    words: Path,
+    output: Path,
+    resources: BuildConfig,
+    progress: Progress,
+    weights: tuple[int, ...] = (),
+) -> Manifest:
     """Merge pair tables that were counted under the vocabulary ``words`` into the table ``output``.
 
     Raises
     ------
     ConfigError
-        When the parts were read or counted in different ways, or something else is at ``output``.
+        When the parts were read or counted in different ways, the weights are not one a part, or something else is at
+        ``output``.
     InputError
-        When a part is missing or broken, of another vocabulary, two hold the same input, or no part has a pair.
+        When a part is missing or broken, of another vocabulary, two hold the same input, a count falls below 0, or no
+        pair is left.
     """
-    opened = _open(parts, "pairs")
+    opened = open_parts(parts, "pairs", weights)
     whole = Manifest.load(words, "vocabulary")
-    for folder, manifest in opened:
-        if manifest.parents != [whole.as_parent()]:
+    for part in opened:
+        if part.manifest.parents != [whole.as_parent()]:
             raise InputError(
-                f"pairs must be counted under the vocabulary {whole.content_sha256[:12]}; got others ({folder}). "
+                f"pairs must be counted under the vocabulary {whole.content_sha256[:12]}; got others ({part.folder}). "
                 "Count the pairs of each part under the merged vocabulary."
             )
-    inputs = _union(opened)
-    options, parents = opened[0][1].config, [whole.as_parent()]
-    if is_complete(output, "pairs", options, inputs, parents, resources.overwrite):
+    read, options, parents = read_by(opened), opened[0].manifest.config, [whole.as_parent()]
+    if is_complete(output, "pairs", options, listed(**read), parents, resources.overwrite):
         return Manifest.load(output, "pairs")
-    shards: dict[int, list[tuple[Path, FileEntry]]] = {}
-    for folder, manifest in opened:
-        for entry in manifest.files:
-            shards.setdefault(shard_number(entry), []).append((folder, entry))
-    if not shards:
-        raise InputError(f"parts must hold pairs; got none in {len(opened)} tables ({parts[0]}). Give more text.")
-    cells = sum(manifest.rows for _, manifest in opened)
+    check_files(opened, PAIRS)
+    shards: dict[int, list[tuple[Part, FileEntry]]] = {}
+    for part in opened:
+        for entry in part.manifest.own_files:
+            shards.setdefault(shard_number(entry), []).append((part, entry))
+    cells = sum(part.manifest.rows for part in opened)
     with building(output, resources.overwrite) as staging, progress.task("merge pairs", cells, "cells") as task:
         report = []
         for shard, own in sorted(shards.items()):
-            strings = [run for folder, entry in own for run in _runs(folder, entry, whole.rows)]
-            report.append(write_file(staging, f"shard-{shard:05d}", PAIRS, merged_tables(strings, whole.rows)))
+            if strings := _shard(own, whole.rows, words):
+                report.append(write_file(staging, f"shard-{shard:05d}", PAIRS, merged_tables(strings, whole.rows)))
             task.advance(sum(entry.rows for _, entry in own))
-        _finish("pairs", PAIRS, opened, staging, report, {"inputs": inputs, "parents": parents})
+        if report and (left := _effective_counts(opened, whole.rows)) is not None:
+            report.append(effective_counts.write(staging, left)[0])  # the counters of the parts are summed in any case
+        _finish(opened, PAIRS, staging, report, {**read, "parents": parents})
     return Manifest.load(output, "pairs")
 
 
-def _open(parts: list[Path], table: str) -> list[Part]:
-    """Manifests of the parts, all made with the same options; checked to the last byte."""
-    if len(parts) < 2:
-        raise ConfigError(f"--parts must be at least 2 tables; got {len(parts)}. Name them all.")
-    opened = [(folder, Manifest.load(folder, table)) for folder in parts]
-    first = opened[0][1]
-    for folder, manifest in opened:
-        for key in sorted({*first.config, *manifest.config}):
-            if manifest.config.get(key) != first.config.get(key):
-                raise ConfigError(
-                    f"parts must be counted with the same options; got {key} {manifest.config.get(key)} ({folder}) and "
-                    f"{first.config.get(key)} ({parts[0]}). Count one of them again."
-                )
-        if manifest.parent_sha256("phrases"):
-            raise ConfigError(
-                f"parts must be counted without phrases, which are found in the whole; got joined words ({folder}). "
-                "Merge what count-words wrote, then join: simglove phrases."
-            )
-        for entry in manifest.files:
-            check(pq.read_schema(checked_path(folder, entry)), WORD_COUNTS if table == "word_counts" else PAIRS, folder)
-    return opened
+def _refuse_what_does_not_fit(opened: list[Part], resources: BuildConfig) -> None:
+    needed, memory = sum(part.manifest.rows for part in opened) * BYTES_PER_WORD, memory_budget(resources)
+    if needed > memory:
+        raise ResourceError(
+            f"words must fit into --memory, {show_size(memory)}; got {show_size(needed)} to merge. "
+            "Merge fewer parts at once, or raise it."
+        )
 
 
-def _union(opened: list[Part]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for folder, manifest in opened:
-        for entry in manifest.inputs:
-            if entry["path"] in found:
-                raise InputError(
-                    f"parts must be of different inputs; got {entry['path']} twice ({folder}). Leave one part out."
-                )
-            found[entry["path"]] = entry
-    return [found[path] for path in sorted(found)]
-
-
-def _words_by_shard(opened: list[Part], shards: int) -> Iterator[pa.Table]:
+def _words_by_shard(opened: list[Part], schema: pa.Schema, shards: int) -> Iterator[pa.Table]:
     """Sorted words of each shard of the whole, each word once."""
-    apart: list[list[pa.Table]] = [[WORD_COUNTS.empty_table()] for _ in range(shards)]
-    for folder, manifest in opened:
-        for batch in read_batches(folder, manifest.files):
-            numbers = _shards_of(batch["word"], shards)
-            for shard in np.unique(numbers).tolist():
-                apart[shard].append(pa.table(batch.filter(pa.array(numbers == shard))))
+    apart: list[list[pa.Table]] = [[schema.empty_table()] for _ in range(shards)]
+    numbers_of_words = schema.names[1:]  # count, and documents where they were counted
+    for part in opened:
+        for batch in read_batches(part.folder, part.manifest.files):
+            shard_of = _shards_of(batch["word"], shards)
+            weighted = [pc.multiply(batch[name], part.weight) for name in numbers_of_words]
+            words = pa.table([batch["word"], *weighted], schema=schema)
+            for shard in np.unique(shard_of).tolist():
+                apart[shard].append(words.filter(pa.array(shard_of == shard)))
     for shard, tables in enumerate(apart):
         apart[shard] = []  # what is done need not be kept
-        words = pa.concat_tables(tables).group_by("word").aggregate([("count", "sum")]).sort_by("word")
-        yield words.rename_columns(["word", "count"]).cast(WORD_COUNTS)
+        sums = pa.concat_tables(tables).group_by("word").aggregate([(name, "sum") for name in numbers_of_words])
+        words = sums.sort_by("word").rename_columns(schema.names).cast(schema)
+        for name in numbers_of_words:
+            for below in words.filter(pc.less(words[name], 0)).slice(0, 1).to_pylist():
+                refuse_below_zero(f"word {below['word']!r}", below[name], opened[0].folder)
+        yield words.filter(pc.greater(words["count"], 0))
 
 
 def _shards_of(words: pa.StringArray, shards: int) -> np.ndarray:
@@ -179,27 +181,65 @@ def _shards_of(words: pa.StringArray, shards: int) -> np.ndarray:
     return numbers
 
 
-def _runs(folder: Path, entry: FileEntry, size: int) -> Iterator[bytes]:
-    """A shard as runs; each row group holds whole rows."""
-    with pq.ParquetFile(folder / entry.path) as file:
+def _effective_counts(opened: list[Part], size: int) -> np.ndarray | None:
+    """What subsampling left in all parts, int64[size]; None without subsampling."""
+    parts = [(part.weight, effective_counts.read(part.folder, part.manifest, size)) for part in opened]
+    counts = [weight * part for weight, part in parts if part is not None]  # all or none: they have the same options
+    left = np.sum(counts, axis=0) if counts else None
+    if left is not None and left.min(initial=0) < 0:
+        refuse_below_zero(f"word with word_id {int(np.argmin(left))}", int(left.min()), opened[0].folder)
+    return left
+
+
+def _shard(own: list[tuple[Part, FileEntry]], size: int, vocabulary_folder: Path) -> list[bytes]:
+    """Runs whose sum is one shard of the whole; none when nothing is left of it."""
+    strings = [run for part, entry in own for run in _runs(part, entry, size)]
+    if all(part.weight > 0 for part, _ in own):
+        return strings
+    left = []
+    for table in merged_tables(strings, size, signed=True):  # whole rows, in which counts may be 0 or below
+        words, contexts, counts = (column.to_numpy() for column in table.columns)
+        if counts.min() < 0:
+            cell = int(np.argmax(counts < 0))
+            known = load_vocabulary(vocabulary_folder)["word"]
+            one, other = (known[int(ids[cell])].as_py() for ids in (words, contexts))
+            refuse_below_zero(f"pair {one!r} {other!r}", int(counts[cell]), own[0][0].folder)
+        kept = counts > 0
+        if kept.any():
+            left.append(_run(words[kept], contexts[kept], counts[kept], size))
+    return left
+
+
+def _runs(part: Part, entry: FileEntry, size: int) -> Iterator[bytes]:
+    """A part's shard as runs, times its weight; each row group holds whole rows."""
+    with pq.ParquetFile(part.folder / entry.path) as file:
         for group in range(file.num_row_groups):
-            cells = file.read_row_group(group)
-            words, contexts, counts = (column.to_numpy() for column in cells.columns)
-            offsets = np.concatenate([[0], np.cumsum(np.bincount(words, minlength=size))])
-            out = np.empty(2 * (len(words) + size) * runs.MAX_BYTES, np.uint8)
-            _, end = runs.encode_rows(np.unique(words), 0, offsets, contexts, counts, out)
-            yield out[:end].tobytes()
+            words, contexts, counts = (column.to_numpy() for column in file.read_row_group(group).columns)
+            yield _run(words, contexts, counts if part.weight == 1 else counts * part.weight, size)
+
+
+def _run(words: np.ndarray, contexts: np.ndarray, counts: np.ndarray, size: int) -> bytes:
+    """Sorted cells as a run. Counts below 0 are written modulo 2^64, as which they are read and added."""
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(words, minlength=size))])
+    out = np.empty(2 * (len(words) + size) * runs.MAX_BYTES, np.uint8)
+    counts = counts if counts.min() >= 0 else counts.view(np.uint64)
+    _, end = runs.encode_rows(np.unique(words), 0, offsets, contexts, counts, out)
+    return out[:end].tobytes()
 
 
 def _finish(
-    table: str, schema: pa.Schema, opened: list[Part], staging: Path, report: list[dict[str, Any]], rest: dict[str, Any]
+    opened: list[Part], schema: pa.Schema, staging: Path, report: list[dict[str, Any]], rest: dict[str, Any]
 ) -> None:
     """Commit the files and save a manifest that tells what those of the parts tell together."""
-    names = sorted({name for _, manifest in opened for name in manifest.details["counters"]})
-    report = report + [
-        counter(name, sum(manifest.details["counters"].get(name, 0) for _, manifest in opened)) for name in names
-    ]
-    files, total, counters = commit(staging, report)
-    total_name = "total_words" if table == "word_counts" else "total_pairs"
-    details = {**opened[0][1].details, total_name: total, "counters": counters}
-    new_manifest(table, schema, files, opened[0][1].config, details=details, **rest).save(staging)
+    first = opened[0].manifest
+    if not report:
+        what = first.table.replace("_", " ")
+        raise InputError(
+            f"parts must hold {what}, and some must be left; got none of {len(opened)} tables ({opened[0].folder}). Give more text."
+        )
+    told = [counter(name, value) for name, value in counters_of(opened).items()]
+    files, total, counters = commit(staging, report + told)
+    details = {**first.details, TOTALS[first.table]: total, "counters": counters}
+    if KEPT_WORDS in counters:
+        details["total_words"] = counters[KEPT_WORDS]
+    new_manifest(first.table, schema, files, first.config, details=details, **rest).save(staging)

@@ -7,6 +7,7 @@ import numpy as np
 from simglove_spark.kernels.phrases import count_neighbours
 from simglove_spark.kernels.tokens import END_OF_ROW
 from simglove_spark.pair_counter import FULLEST, PairCounter
+from simglove_spark.word_table import WordTable
 
 LOW_BITS = 0xFFFFFFFF
 
@@ -19,15 +20,14 @@ class NeighbourCounter(PairCounter):
 
     Parameters
     ----------
-    size : int
-        Words of the vocabulary.
+    table : WordTable
     num_shards : int
     memory : int
-        Bytes that tables and draining may take, about.
+        Bytes that tables and draining may take.
     """
 
-    def __init__(self, size: int, num_shards: int, memory: int) -> None:
-        super().__init__(size, np.ones(1, np.int64), num_shards, memory)
+    def __init__(self, table: WordTable, num_shards: int, memory: int) -> None:
+        super().__init__(table, np.ones(1, np.int64), num_shards, memory)
         self.frequent, self.triangle = 0, np.empty(0, np.int64)
         self.ids = np.array([END_OF_ROW], np.int32)
 
@@ -39,9 +39,18 @@ class NeighbourCounter(PairCounter):
                 yield from self._make_room()
 
     def _sorted_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        used = np.flatnonzero(self.keys)
-        used = used[np.argsort(self.keys[used])]
-        keys = self.keys[used]
-        sizes = np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=self.size)
-        contexts = (keys & np.uint64(LOW_BITS)).astype(np.int64) - 1
-        return np.concatenate([[0], np.cumsum(sizes)]), contexts.astype(np.int32), self.values[used]
+        """All cells as sorted rows, as in `PairCounter`; what is done with is let go at once, to keep to the budget."""
+        is_used, ids = self.keys != 0, self.table.ids
+        keys = self.keys[is_used]
+        del self.keys
+        firsts = ids[(keys >> np.uint64(32)).view(np.int64)]
+        keys &= np.uint64(LOW_BITS)
+        keys -= np.uint64(1)
+        seconds = ids[keys.view(np.int64)]
+        del keys
+        values = self.values[is_used]
+        del self.values, is_used
+        order = np.lexsort((seconds, firsts))
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(firsts, minlength=ids.size))])
+        del firsts
+        return offsets, seconds[order], values[order]

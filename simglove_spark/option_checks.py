@@ -18,6 +18,11 @@ def whole(_kind: type, tokens: Any) -> int:
     return int(text)
 
 
+def wholes(_kind: type, tokens: Any) -> tuple[int, ...]:
+    """Whole numbers, as many as there are."""
+    return tuple(whole(int, [token]) for token in tokens)
+
+
 Whole = Annotated[int, Parameter(converter=whole)]
 Output = Annotated[str, Parameter(help="Folder to write into.")]
 

@@ -87,8 +87,8 @@ def _difference(found: Manifest, folder: Path, config: dict, inputs: list, paren
     for key in sorted({*found.config, *config}):
         if found.config.get(key) != config.get(key):
             return f"{key} is {found.config.get(key)!r} there and {config.get(key)!r} here"
-    if found.inputs != inputs:
-        changed = [entry["path"] for entry in inputs if entry not in found.inputs]
+    if found.listed != inputs:
+        changed = [entry["path"] for entry in inputs if entry not in found.listed]
         return f"the input {changed[0]} is new or changed" if changed else "it was made from more inputs"
     if found.parents != parents:
         return "it was made from another " + " and ".join(parent["table"] for parent in found.parents or parents)

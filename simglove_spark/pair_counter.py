@@ -5,16 +5,21 @@ from math import lcm
 
 import numpy as np
 
+from simglove_spark.errors import ResourceError
 from simglove_spark.kernels import pairs, runs
 from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.kernels.tokens import END_OF_ROW, HOLE
+from simglove_spark.word_table import WordTable
 
 TRIANGLE_WORDS = 4096
 FIRST_SLOTS = 1 << 18
 FULLEST = 0.6  # share of slots in use; beyond it open addressing slows down
-BYTES_PER_SLOT = 16 + FULLEST * (
-    12 + 24
-)  # a cell is 16 bytes in the table; draining holds it once by row, twice sorted
+# A cell is 16 bytes in the table (once more half as many while it grows); draining holds it once by row, then without the
+# table twice, sorted: 16 + .6 * 12, and .6 * 36, are less. The triangle stays meanwhile.
+BYTES_PER_SLOT = 24
+BYTES_PER_TRIANGLE_CELL = 8 + 36
+BYTES_PER_WORD = 88  # bounds and cursors of rows while draining
+LARGEST_RUN = 2**31 - 1  # of a row of Spark, and of Arrow's binary column
 RUN_BYTES = 32 << 20  # a run of a shard is cut into strings of about this size
 LARGEST_EXACT_WINDOW = 16
 
@@ -40,26 +45,26 @@ def distance_weights(window_size: int, weighting: str) -> np.ndarray:
 class PairCounter:
     """Tables of pair counts that are handed out as runs, one or more per shard, whenever they are full.
 
-    ``words`` counts the vocabulary words met.
-
     Parameters
     ----------
-    size : int
-        Words of the vocabulary.
+    table : WordTable
     weights : int64[window_size]
     num_shards : int
     memory : int
-        Bytes that tables and draining may take, about.
+        Bytes that tables and draining may take.
     """
 
-    def __init__(self, size: int, weights: np.ndarray, num_shards: int, memory: int) -> None:
-        self.size, self.weights, self.num_shards = size, weights, num_shards
-        self.frequent = min(size, TRIANGLE_WORDS, max(2, int((memory / 32) ** 0.5)))
+    def __init__(self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int) -> None:
+        self.table, self.weights, self.num_shards = table, weights, num_shards
+        self.run_bytes = min(RUN_BYTES, max(1 << 16, memory // 32))
+        beside = table.size * BYTES_PER_WORD + 3 * self.run_bytes  # a run as numpy, Python and Arrow have it
+        memory = max(memory // 4, memory - beside)
+        self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / BYTES_PER_TRIANGLE_CELL) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
-        wanted = _power_of_two((memory - 2 * self.triangle.nbytes) / BYTES_PER_SLOT)
+        wanted = _power_of_two((memory - self.triangle.size * BYTES_PER_TRIANGLE_CELL) / BYTES_PER_SLOT)
         self.most_slots = max(room_for_a_window, wanted)
-        self.ids, self.words = np.empty(0, np.int32), 0
+        self.ids = np.empty(0, np.int32)
         self._begin(min(FIRST_SLOTS, self.most_slots))
 
     def _begin(self, slots: int) -> None:
@@ -69,7 +74,6 @@ class PairCounter:
         """Count a block of words (int32, see `word_ids`); yields what had to be handed out to make room (mostly nothing)."""
         position = self.ids.size
         self.ids = np.concatenate([self.ids, ids])
-        self.words += int(np.count_nonzero(ids >= 0))
         yield from self._count(position, self.ids.size)
         self.ids = self.ids[-self.weights.size :].copy()
 
@@ -121,44 +125,65 @@ class PairCounter:
 
     def drain(self) -> Iterator[tuple[int, bytes]]:
         """Hand out all cells, both directions, as (shard, run) and begin anew."""
-        offsets, contexts, counts = self._sorted_rows()
         slots = self.keys.size
-        del self.keys, self.values
-        shards = np.empty(self.size, np.int32)
-        shard_of_words(shards, self.num_shards)
-        by_shard = np.argsort(shards, kind="stable").astype(np.int32)
-        bounds = np.searchsorted(shards[by_shard], np.arange(self.num_shards + 1))
-        longest = int(np.diff(offsets).max(initial=0))
-        out = np.empty(max(RUN_BYTES, (2 + 2 * longest) * runs.MAX_BYTES), np.uint8)
-        for shard in range(self.num_shards):
-            words, row = by_shard[bounds[shard] : bounds[shard + 1]], 0
-            while row < words.size:
-                row, size = runs.encode_rows(words, row, offsets, contexts, counts, out)
-                if size:
-                    yield shard, out[:size].tobytes()
+        offsets, contexts, counts = self._sorted_rows()
+        yield from runs_by_shard(offsets, contexts, counts, self.num_shards, self.run_bytes)
         self.triangle[:] = 0
         self._begin(slots)
 
     def _sorted_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All directed cells as sorted rows: offsets int64[V + 1], contexts int32, counts int64.
+        """All directed cells as sorted rows: offsets int64[V + 1], contexts int32, counts int64; the table is let go.
 
         Sorting is by transposing: writing rows of cells (i, j) in order of i makes the rows of j ascend; doing it again
         from those makes the rows of i ascend. A word's smaller contexts go to the front of its row, greater ones behind.
         """
-        sizes = np.zeros((self.size, 2), np.int64)
-        pairs.cells_per_word(self.triangle, self.frequent, self.keys, sizes)
+        sizes, ids = np.zeros((self.table.size, 2), np.int64), self.table.ids
+        if not np.array_equal(ids, np.arange(ids.size)):
+            pairs.put_ids(self.keys, ids)
+        pairs.cells_per_word(self.triangle, ids[: self.frequent], self.keys, sizes)
         starts, ends = _bounds(sizes[:, 1])
         unsorted_contexts, unsorted_counts = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)
         cursors = starts.copy()
         pairs.gather_upper(
-            self.triangle, self.frequent, self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
+            self.triangle, ids[: self.frequent], self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
         )
+        del self.keys, self.values, cursors
         row_starts, row_ends = _bounds(sizes.sum(axis=1))
         contexts, counts = np.empty(row_ends[-1], np.int32), np.empty(row_ends[-1], np.int64)
         pairs.transpose(starts, ends, unsorted_contexts, unsorted_counts, row_starts.copy(), contexts, counts)
         middles = row_starts + sizes[:, 0]
         pairs.transpose(row_starts, middles, contexts, counts, middles.copy(), contexts, counts)
         return np.append(row_starts, row_ends[-1]), contexts, counts
+
+
+def runs_by_shard(
+    offsets: np.ndarray, contexts: np.ndarray, counts: np.ndarray, num_shards: int, run_bytes: int = RUN_BYTES
+) -> Iterator[tuple[int, bytes]]:
+    """Sorted rows of all words (offsets int64[V + 1], contexts int32, counts int64) as (shard, run), shards ascending.
+
+    Raises
+    ------
+    ResourceError
+        When one row is too long for a string of Spark.
+    """
+    shards = np.empty(offsets.size - 1, np.int32)
+    shard_of_words(shards, num_shards)
+    by_shard = np.argsort(shards, kind="stable").astype(np.int32)
+    bounds = np.searchsorted(shards[by_shard], np.arange(num_shards + 1))
+    longest = int(np.diff(offsets).max(initial=0))
+    bytes_of_longest = (2 + 2 * longest) * runs.MAX_BYTES
+    if bytes_of_longest > LARGEST_RUN:
+        raise ResourceError(
+            f"a word's row must fit into 2 GiB; got {longest:,} contexts in one task. "
+            "Lower --max-vocab or --worker-memory."
+        )
+    out = np.empty(max(run_bytes, bytes_of_longest), np.uint8)
+    for shard in range(num_shards):
+        words, row = by_shard[bounds[shard] : bounds[shard + 1]], 0
+        while row < words.size:
+            row, size = runs.encode_rows(words, row, offsets, contexts, counts, out)
+            if size:
+                yield shard, out[:size].tobytes()
 
 
 def _bounds(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -168,4 +193,4 @@ def _bounds(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _power_of_two(limit: float) -> int:
     """Greatest power of two up to ``limit``, at least 1024."""
-    return 1 << max(10, int(limit).bit_length() - 1)
+    return 1 << max(10, max(0, int(limit)).bit_length() - 1)

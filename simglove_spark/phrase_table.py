@@ -15,31 +15,30 @@ from simglove_spark.schemas import PHRASES, check
 COMPANION = "_phrases.parquet"
 
 
-def word_files(manifest: Manifest) -> list[FileEntry]:
-    """Files of a vocabulary that hold its words."""
-    return [entry for entry in manifest.files if entry.path != COMPANION]
+def phrase_files(manifest: Manifest) -> list[FileEntry]:
+    """The file of a table ``phrases``, or its copy beside a ``vocabulary`` (none of one counted without)."""
+    return [entry for entry in manifest.files if manifest.table == "phrases" or entry.path == COMPANION]
 
 
 def load_phrases(folder: Path, table: str) -> pa.Table:
-    """Phrases of a complete table ``phrases``, or those beside a ``vocabulary`` (none of one counted without).
+    """Phrases of a complete table ``phrases`` or ``vocabulary``.
 
     Raises
     ------
     InputError
         When the folder is not that table, or damaged.
     """
-    manifest = Manifest.load(folder, table)
     tables = [PHRASES.empty_table()]
-    for entry in manifest.files:
-        if table == "phrases" or entry.path == COMPANION:
-            path = checked_path(folder, entry)
-            check(pq.read_schema(path), PHRASES, path)
-            tables.append(pq.read_table(path))
+    for entry in phrase_files(Manifest.load(folder, table)):
+        path = checked_path(folder, entry)
+        check(pq.read_schema(path), PHRASES, path)
+        tables.append(pq.read_table(path))
     return pa.concat_tables(tables)
 
 
-def copy_beside(phrases: Path, vocabulary: Path) -> FileEntry:
-    """Copy the one file of a table of phrases beside a vocabulary that is being built."""
-    (entry,) = Manifest.load(phrases, "phrases").files
-    shutil.copyfile(checked_path(phrases, entry), vocabulary / COMPANION)
-    return file_entry(vocabulary, COMPANION)
+def copy_beside(folder: Path, table: str, vocabulary: Path) -> list[FileEntry]:
+    """Copy the phrases of a complete table ``phrases`` or ``vocabulary``, if it has some, beside a vocabulary that is being built."""
+    entries = phrase_files(Manifest.load(folder, table))
+    for entry in entries:
+        shutil.copyfile(checked_path(folder, entry), vocabulary / COMPANION)
+    return [file_entry(vocabulary, COMPANION) for _ in entries]

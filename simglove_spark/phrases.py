@@ -19,7 +19,7 @@ from simglove_spark.config import PhrasesConfig
 from simglove_spark.cooccurrence import count_runs, merged_tables
 from simglove_spark.manifest import FileEntry, Manifest
 from simglove_spark.neighbour_counter import NeighbourCounter
-from simglove_spark.phrase_table import load_phrases, word_files
+from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import PHRASES
 from simglove_spark.sources import Source
 from simglove_spark.table_files import (
@@ -59,8 +59,7 @@ def npmi(pairs: np.ndarray, firsts: np.ndarray, seconds: np.ndarray, total: int)
 
 def count_neighbours(sources: list[Source], vocabulary: tuple[str, str], num_shards: int, memory: int) -> "DataFrame":
     """Count which word stands right behind which: columns shard int, run binary, as `cooccurrence.count_pairs` gives."""
-    new_counter = partial(NeighbourCounter, num_shards=num_shards, memory=memory)
-    return count_runs(sources, vocabulary, new_counter, keep_places=True)
+    return count_runs(sources, vocabulary, partial(NeighbourCounter, num_shards=num_shards), memory, keep_places=True)
 
 
 def write_found(
@@ -126,5 +125,5 @@ def named(found: Path, files: list[FileEntry], vocabulary: Path, joiner: str) ->
 
 
 def _column(vocabulary: Path, name: str) -> pa.ChunkedArray:
-    files = word_files(Manifest.load(vocabulary, "vocabulary"))
+    files = Manifest.load(vocabulary, "vocabulary").own_files
     return pa.chunked_array([chunk for entry in files for chunk in pq.read_table(vocabulary / entry.path)[name].chunks])

@@ -21,12 +21,13 @@ class Weighing:
         pmi_ij = log x_ij - log X - log n_i - log n_j + 2 log N    (nats; with GloVe log x_ij alone)
         f(x)   = min(1, (x / x_max)^alpha)                          x = count / unit
 
-    Each n_i is first evened out to mean (n_i / mean)^count_power (Levy, Goldberg & Dagan 2015, for contexts alone).
+    Each n_i is first evened out to mean (n_i / mean)^count_power (Levy, Goldberg & Dagan 2015, for contexts alone); the mean is
+    over the words that the corpus has.
 
     Parameters
     ----------
     log_counts : float64[V]
-        log n_i, evened out; zeros with GloVe.
+        log n_i, evened out, -inf where n_i is 0; zeros with GloVe.
     constant : float
         2 log N - log X, X in units; with GloVe - log unit.
     log_x_max : float
@@ -44,14 +45,20 @@ class Weighing:
 
     @classmethod
     def of(cls, pairs: Manifest, counts: NDArray[np.int64], config: TrainConfig) -> "Weighing":
-        """The weighing of a pair table under a vocabulary with these counts."""
+        """The weighing of a pair table counted in text where words have these counts.
+
+        Subsampling may leave nothing of a word. It then has no pairs either, and any finite logarithm does.
+        """
         unit = pairs.details["unit"]
         log_x_max = math.log(config.x_max) + math.log(unit)
         if config.model == "glove":
             return cls(np.zeros(counts.size), -math.log(unit), log_x_max, config.alpha, not config.no_truncate_weight)
         constant = 2 * math.log(pairs.details["total_words"]) - math.log(pairs.details["total_pairs"])
-        mean, power = math.log(pairs.details["total_words"] / counts.size), config.count_power
-        evened = mean + power * (np.log(counts) - mean) if power != 1 else np.log(counts)
+        seen, power = counts > 0, config.count_power
+        mean = math.log(pairs.details["total_words"] / np.count_nonzero(seen))
+        logs = np.log(counts[seen])
+        evened = np.full(counts.size, -np.inf)
+        evened[seen] = mean + power * (logs - mean) if power != 1 else logs
         return cls(evened, constant, log_x_max, config.alpha, not config.no_truncate_weight)
 
     @cached_property

@@ -20,10 +20,11 @@ from simglove_spark.shards import Rows, Shard
 from simglove_spark.sides import Side, all_pairs_loss, padded, squares, start_vectors
 from simglove_spark.vectors_table import first_not_finite
 
-# Rows of a block move at once, from each other's old vectors: in one space that overshoots when they are a large part of all
-ROWS_PER_BLOCK, LEAST_BLOCKS = 1024, 64
+# Rows of a block move at once, from each other's old vectors: in one space that overshoots when they are a large part of all,
+# and without all pairs, which hold vectors back, sooner
+ROWS_PER_BLOCK, ROWS_WITHOUT_ALL_PAIRS, LEAST_BLOCKS = 1024, 256, 64
 STEPS, STEPS_TO_THE_END = 2, 20  # of conjugate gradients
-CELLS_PER_CHUNK = 1 << 15
+CELLS_PER_CHUNK = 1 << 14
 PRECONDITIONERS_PER_SWEEP = 8  # G changes little once the first sweep is over
 
 
@@ -41,6 +42,8 @@ class RowSolver:
     ----------
     sides : tuple of Side
         The words' vectors; in two spaces also those of the contexts.
+    seen : bool[V]
+        Words that the corpus has. The others take no part: they weigh nothing in any sum and stay as they start.
     """
 
     name = "sweep"
@@ -49,10 +52,13 @@ class RowSolver:
         self.config, self.threads = config, threads
         self.reweighing = Reweighing(load_loss(config.loss), config.loss) if config.loss else None
         self.l2, self.shards_done, self.loss_so_far = config.l2, 0, 0.0
-        self.rows_per_block = min(ROWS_PER_BLOCK, max(1, counts.size // LEAST_BLOCKS))
-        activities = (counts / counts.mean()) ** config.all_pairs_power
-        self.activities = (activities / activities.mean()).astype(np.float32)
-        starts = start_vectors(counts.size, config, config.dim**0.5)
+        self.seen = counts > 0
+        most = ROWS_PER_BLOCK if config.all_pairs_weight > 0 else ROWS_WITHOUT_ALL_PAIRS
+        self.rows_per_block = min(most, max(1, int(self.seen.sum()) // LEAST_BLOCKS))
+        activities = (counts[self.seen] / counts[self.seen].mean()) ** config.all_pairs_power
+        self.activities = np.zeros(counts.size, np.float32)
+        self.activities[self.seen] = activities / activities.mean()
+        starts = start_vectors(counts, config, config.dim**0.5)
         self.sides = tuple(Side(vectors, self.activities) for vectors in starts)
 
     @property
@@ -118,7 +124,8 @@ class RowSolver:
         losses, options = [], self._options(STEPS)
         for place in range(len(self.sides)):
             seed = [self.config.seed, 2 + 10 * place, number, shard]
-            order = np.random.default_rng(seed).permutation(rows.words.size)
+            own = np.flatnonzero(self.seen[rows.words])
+            order = own[np.random.default_rng(seed).permutation(own.size)]
             blocks = (order[first : first + self.rows_per_block] for first in range(0, order.size, self.rows_per_block))
             where = f"sweep {number}, shard {shard}"
             losses.append(sum(self._solve_block(pool, rows, np.sort(block), place, where, options) for block in blocks))

@@ -29,6 +29,7 @@ from simglove_spark.progress import Progress
 from simglove_spark.saved_config import replace_text, save_config
 from simglove_spark.trainer import memory_budget
 from simglove_spark.warm_up import start_warm_up
+from simglove_spark.word_lists import WordLists, read_lists
 
 # what a run folder may hold besides hidden names; with anything else in it, it is somebody's and not ours to write into
 OWN = {"word_counts", "vocabulary", "pairs", "vectors", "run.json", "run.yaml"}
@@ -70,9 +71,9 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], run_id
         As the stages say; ConfigError also when another run is writing the folder.
     """
     _refuse_contradictions(road)
-    inputs = list_inputs(road.corpus)
+    inputs, lists = list_inputs(road.corpus), read_lists(road.vocabulary, content_config(road.corpus))
     with _locked(folder):
-        if _is_done(folder, road, inputs):
+        if _is_done(folder, road, inputs, lists):
             progress.note(f"Nothing to do: {folder} is complete with the same inputs and options.")
             return
         context = counting.Context(progress, road.resources, road.spark, command)
@@ -120,12 +121,12 @@ def _refuse_wrong_names(config: TrainConfig) -> None:
         Manifest.load(Path(config.start_from), "vectors")
 
 
-def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]]) -> bool:
+def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]], lists: WordLists) -> bool:
     """Whether all tables are there, as asked for; refuses what stands in the way before anything is written."""
     overwrite = road.resources.overwrite
-    if not counting.words_are_counted(road.corpus, inputs, folder, overwrite):
+    if not counting.words_are_counted(road.corpus, road.vocabulary, inputs, folder, overwrite):
         return False
-    if not vocabulary.is_chosen(folder, content_config(road.corpus, road.vocabulary), overwrite):
+    if not vocabulary.is_chosen(folder, lists, overwrite):
         return False
     words, pairs = folder / "vocabulary", folder / "pairs"
     manifest = Manifest.load(words, "vocabulary")

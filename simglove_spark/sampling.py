@@ -2,7 +2,7 @@
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,40 +14,77 @@ from pyarrow import orc
 
 from simglove_spark.corpus import COMPRESSED, kind_by_name
 from simglove_spark.errors import InputError
+from simglove_spark.row_breaks import RowBreaks, rows_between
 from simglove_spark.text_rows import Cleaning, clean
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
-_COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
+UNKNOWN_EXPANSION = 4.0  # of text that only Spark can unpack
+COMPRESSION = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".zstd": "zstd"}  # the endings that Spark knows
 
 
-def sample_corpus(inputs: list[dict[str, Any]], column: str | None, cleaning: Cleaning) -> pa.Array | None:
+def sample_corpus(
+    inputs: list[dict[str, Any]], column: str | None, cleaning: Cleaning, document_break: str = "line"
+) -> pa.Array | None:
     """A few megabytes of the first local file: rows as the kernels take them; None where nothing can be sampled."""
     path = next((entry["path"] for entry in inputs if entry["bytes"]), None)
     if path is None:
         return None
-    with _readable(path):
-        return clean(_sample(path, column), cleaning)[0]
+    with readable(path):
+        return clean(_sample(path, column, document_break), cleaning)[0]
+
+
+def text_bytes(inputs: list[dict[str, Any]], column: str | None) -> int:
+    """Bytes of text in all files, about: the first of each ending tells what those under it unpack to."""
+    total, expansions = 0.0, dict[str, float]()
+    for entry in inputs:
+        if entry["bytes"]:
+            path, suffix = entry["path"], Path(entry["path"]).suffix
+            if suffix not in expansions:
+                with readable(path):
+                    expansions[suffix] = _expansion(path, entry["bytes"], column)
+            total += entry["bytes"] * expansions[suffix]
+    return int(total)
+
+
+def _expansion(path: str, size: int, column: str | None) -> float:
+    """How many times as large as a file is the text that is read from it."""
+    if column is not None and kind_by_name(path) != "JSON":
+        sample, rows = _columns(path, column)
+        return sample.nbytes * rows / max(1, len(sample)) / size
+    if not can_unpack(path):
+        return UNKNOWN_EXPANSION
+    if Path(path).suffix not in COMPRESSION:
+        return 1.0
+    with Path(path).open("rb") as packed, pa.CompressedInputStream(packed, COMPRESSION[Path(path).suffix]) as stream:
+        return len(stream.read(SAMPLE_BYTES)) / packed.tell()
 
 
 def first_value(path: str, column: str) -> Any:
     """What the first of a JSON file's first rows that has the column holds there; None when none has it."""
-    with _readable(path):
+    with readable(path):
         rows = islice(_json_rows(path), PEEKED_ROWS)
         return next((row[column] for row in rows if row.get(column) is not None), None)
 
 
-def _sample(path: str, column: str | None) -> pa.Array:
+def _sample(path: str, column: str | None, document_break: str) -> pa.Array:
     if column is None:
-        return pa.array(_head(path).splitlines(), pa.binary())
+        head = _head(path)
+        return rows_between(head, RowBreaks(document_break).ends(head, b""))
     kind = kind_by_name(path)
     if kind == "JSON":
         return _json_column([row.get(column) for row in islice(_json_rows(path), SAMPLE_ROWS)])
-    if kind == "ORC":
+    return _columns(path, column)[0]
+
+
+def _columns(path: str, column: str) -> tuple[pa.Array, int]:
+    """First rows of a column of a Parquet or ORC file, and how many rows the file has."""
+    nothing = pa.array([], pa.binary())
+    if kind_by_name(path) == "ORC":
         file = orc.ORCFile(path)
-        return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else pa.array([], pa.binary())
+        return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else nothing, file.nrows
     with pq.ParquetFile(path) as file:
         batch = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=[column]), None)
-    return pa.array([], pa.binary()) if batch is None else batch.column(0)
+        return nothing if batch is None else batch.column(0), file.metadata.num_rows
 
 
 def _json_column(values: list[Any]) -> pa.Array:
@@ -64,18 +101,39 @@ def _bytes(value: Any) -> bytes | None:
 
 def _head(path: str) -> bytes:
     """First megabytes of a file; nothing of one that only Spark can unpack."""
-    suffix = Path(path).suffix
-    if suffix in COMPRESSED and suffix not in _COMPRESSION:
+    if not can_unpack(path):
         return b""
-    with pa.input_stream(path, compression=_COMPRESSION.get(suffix)) as stream:
+    with unpacked(path) as stream:
         return bytes(stream.read(SAMPLE_BYTES)).removeprefix(BOM_UTF8)
+
+
+def can_unpack(path: str) -> bool:
+    """Whether `unpacked` can: some compressions only Spark knows."""
+    suffix = Path(path).suffix
+    return suffix not in COMPRESSED or suffix in COMPRESSION
+
+
+def unpacked(path: str) -> pa.NativeFile:
+    """A file's bytes, unpacked if its ending says that they are packed."""
+    return pa.input_stream(path, compression=COMPRESSION.get(Path(path).suffix))
 
 
 def _json_rows(path: str) -> Iterator[dict[str, Any]]:
     """Objects of the first megabytes, without a last line that was cut."""
     head = _head(path)
     whole = len(head) if len(head) < SAMPLE_BYTES else head.rfind(b"\n") + 1
-    for line in head[:whole].split(b"\n"):
+    return json_objects(head[:whole].split(b"\n"))
+
+
+def json_objects(lines: Iterable[bytes | str]) -> Iterator[dict[str, Any]]:
+    """Objects of lines of JSON.
+
+    Raises
+    ------
+    ValueError
+        When a line is something else.
+    """
+    for line in lines:
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):
@@ -84,10 +142,11 @@ def _json_rows(path: str) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[None]:
+def readable(path: str) -> Iterator[None]:
+    """Tell in our words, as `InputError`, what goes wrong while a file is read."""
     try:
         yield
-    except (ValueError, OSError, pa.ArrowException) as error:
+    except (ValueError, RecursionError, OSError, pa.ArrowException) as error:
         is_json = isinstance(error, ValueError) and kind_by_name(path) == "JSON"
         what = "JSON, an object a line" if is_json else "readable to the end"
         raise InputError(f"input must be {what}; got {error} ({path}). Replace the broken file.") from error

@@ -23,6 +23,12 @@ PHRASES = pa.schema(
     ]
 )
 PAIRS = pa.schema([("word_id", pa.int32()), ("context_id", pa.int32()), ("count", pa.int64())])
+EFFECTIVE_COUNTS = pa.schema([("word_id", pa.int32()), ("count", pa.int64())])  # beside pairs of subsampled text
+
+
+def word_counts_schema(documents: bool) -> pa.Schema:
+    """Schema of word_counts, with or without the number of ``documents`` (rows of the corpus) that hold the word."""
+    return pa.schema([*WORD_COUNTS, ("documents", pa.int64())]) if documents else WORD_COUNTS
 
 
 def vectors_schema(dim: int) -> pa.Schema:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from simglove_spark import errors
 from simglove_spark.config import SparkConfig
+from simglove_spark.disk import Rooms, full_disk
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
 from simglove_spark.memory import cores, parse_size, total_memory
@@ -53,8 +55,7 @@ LOCAL_SETTINGS = {
     # a small corpus needs few reduce tasks
     "spark.sql.shuffle.partitions": "8",
 }
-WORKER_BASE = 200 << 20  # a Python with numpy, pyarrow and numba, before any table
-LEAST_WORKER_MEMORY = 128 << 20
+LEAST_WORKER_MEMORY, USUAL_WORKER_MEMORY = 384 << 20, 1280 << 20
 _LOG4J = """\
 rootLogger.level = error
 rootLogger.appenderRef.stderr.ref = stderr
@@ -73,6 +74,8 @@ logger.scheduler.name = org.apache.spark.scheduler
 logger.scheduler.level = off
 logger.writer.name = org.apache.spark.sql.execution
 logger.writer.level = off
+logger.storage.name = org.apache.spark.storage
+logger.storage.level = off
 """
 
 _ours = threading.Event()  # set once a session was made here and not found
@@ -130,6 +133,14 @@ def local_slots(config: SparkConfig) -> int | None:
     return int(inner) if inner.isdigit() else 1 if master == "local" else cores()
 
 
+def scratch_folder(config: SparkConfig) -> Path | None:
+    """Where Spark on this machine keeps what it shuffles, the first of several folders; None on a cluster."""
+    if local_slots(config) is None:
+        return None
+    given = _parse(config.spark_conf).get("spark.local.dir") or _default("spark.local.dir")
+    return Path((os.environ.get("SPARK_LOCAL_DIRS") or given or "/tmp").split(",")[0])
+
+
 def driver_heap(config: SparkConfig) -> int:
     """Bytes of heap for a local Spark."""
     if config.driver_memory == "auto":
@@ -138,14 +149,14 @@ def driver_heap(config: SparkConfig) -> int:
 
 
 def worker_memory(config: SparkConfig) -> int:
-    """Bytes of each Python worker's tables."""
+    """Bytes of each Python worker, all in all."""
     if config.worker_memory != "auto":
         return parse_size(config.worker_memory, "worker-memory")
     slots = local_slots(config)
     if slots is None:
-        return 1 << 30
-    share = (0.8 * total_memory() - driver_heap(config)) / slots - WORKER_BASE
-    return max(LEAST_WORKER_MEMORY, min(1 << 30, int(share)))
+        return USUAL_WORKER_MEMORY
+    share = (0.8 * total_memory() - driver_heap(config)) / slots
+    return max(LEAST_WORKER_MEMORY, min(USUAL_WORKER_MEMORY, int(share)))
 
 
 def _parse(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -159,29 +170,35 @@ def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
     """What must be known before the JVM starts."""
     # pyspark's own launcher turns Spark's bars on unless it is told here
     settings = {"spark.ui.showConsoleProgress": "false"}
-    if config.driver_memory != "auto" or not _names_driver_memory():
+    if config.driver_memory != "auto" or _default("spark.driver.memory") is None:
         settings["spark.driver.memory"] = f"{driver_heap(config) >> 20}m"
     if "SPARK_CONF_DIR" not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         (folder / "log4j2.properties").write_text(_LOG4J)
+        # the blocks are counted in Python: Java's optimising compiler costs more of a start than it gives back
+        settings["spark.driver.defaultJavaOptions"] = "-XX:TieredStopAtLevel=1"
         settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
     options = [f"--conf {shlex.quote(f'{key}={value}')}" for key, value in {**settings, **own}.items()]
     return " ".join([*options, "pyspark-shell"])
 
 
-def _names_driver_memory() -> bool:
-    """Whether the user's spark-defaults.conf sets the heap."""
+def _default(key: str) -> str | None:
+    """What the user's spark-defaults.conf sets, if it does."""
     try:
         text = (Path(os.environ["SPARK_CONF_DIR"]) / "spark-defaults.conf").read_text()
     except (KeyError, OSError):
-        return False
-    return any(line.split()[:1] == ["spark.driver.memory"] for line in text.splitlines())
+        return None
+    pairs = [re.split(r"[\s=]+", line.strip(), maxsplit=1) for line in text.splitlines()]
+    return next((pair[1] for pair in reversed(pairs) if pair[0] == key and len(pair) > 1), None)
 
 
 @contextmanager
-def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[None]:
-    """Name the jobs started inside, show how many of their tasks are done, and translate their errors."""
+def watched(spark: "SparkSession", description: str, task: Task, rooms: Rooms | None = None) -> Iterator[None]:
+    """Name the jobs started inside, show how many of their tasks are done, and translate their errors.
+
+    ``rooms`` is what was forecast to be needed on disk.
+    """
     context = getattr(spark, "sparkContext", None)
     stop = threading.Event()
     poller = threading.Thread(target=_poll, args=(context, task, stop), daemon=True)
@@ -200,7 +217,7 @@ def watched(spark: "SparkSession", description: str, task: Task) -> Iterator[Non
     except Exception as error:
         if ended_by_signal.is_set():
             _hush(context)
-        raise translated(error) from error
+        raise translated(error, rooms) from error
     finally:
         stop.set()
 
@@ -227,19 +244,18 @@ def _poll(context: Any, task: Task, stop: threading.Event) -> None:
             task.set(sum(done for done, _ in tasks.values()), total=sum(total for _, total in tasks.values()))
 
 
-def translated(error: Exception) -> SimgloveError:
+def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
     """A Spark error as one of ours: a task's own error as it was raised, others by what they tell of."""
     if ended_by_signal.is_set():  # raised in the middle of a call, it may come out as a broken connection
         return StoppedError(STOPPED)
     text = str(error)
+    full = full_disk(text, rooms)
+    if full is not None:
+        return full
     for name in ("ConfigError", "InputError", "ResourceError"):
         own = re.search(rf"simglove_spark\.errors\.{name}: (.*)", text)
         if own:
             return getattr(errors, name)(own.group(1).strip())
-    if "No space left on device" in text:
-        return ResourceError(
-            "disk must have room for shuffle and output; got 'No space left on device'. Free some, or set spark.local.dir."
-        )
     if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
         return ResourceError(
             "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest compressed line, or row of a column."
@@ -248,10 +264,10 @@ def translated(error: Exception) -> SimgloveError:
         return ResourceError(
             "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
         )
-    malformed = re.search(r"\[MALFORMED_RECORD_IN_PARSING[^\]]*\].*", text)
-    if malformed:
+    if "MALFORMED_RECORD_IN_PARSING" in text:
         return InputError(
-            f"input must be JSON, an object a line, its column always of one kind; got {malformed[0][:400]} Mend the file."
+            f"input must be JSON, an object a line, its column always of one kind; got another line{_place(text)}. "
+            "Mend the file, or give --on-bad-file skip."
         )
     failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
     if failed:
@@ -259,8 +275,18 @@ def translated(error: Exception) -> SimgloveError:
     if any(
         name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
     ):
-        return InputError(f"input must be readable to the end; got {first_line(error)}. Replace the broken file.")
+        causes = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)", text, re.MULTILINE)
+        return InputError(
+            f"input must be readable to the end; got {causes[-1].strip() if causes else first_line(error)}{_place(text)}. "
+            "Replace the broken file, or give --on-bad-file skip."
+        )
     return SimgloveError(f"Spark job must succeed; got {first_line(error)}. SIMGLOVE_TRACEBACK=1 shows where.")
+
+
+def _place(text: str) -> str:
+    """The file that a Spark error names, in brackets."""
+    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +SQLSTATE", text)
+    return f" ({unquote(named[1])})" if named else ""
 
 
 def first_line(error: Exception) -> str:

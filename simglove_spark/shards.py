@@ -22,6 +22,9 @@ from simglove_spark.manifest import FileEntry, Manifest, checked_path
 from simglove_spark.pmi import Weighing
 from simglove_spark.schemas import PAIRS, check
 
+# Arrow uses buffers of this size again; larger ones it gives back, and each new page costs a fault
+CELLS_PER_BATCH = 1 << 16
+
 Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]  # of a pair table
 
 
@@ -85,10 +88,10 @@ class PairShards:
         self.folder, self.weighing, self.keep = folder, weighing, keep
         self.manifest = Manifest.load(folder, "pairs")
         self.seed, self.threshold = np.uint64(seed), np.uint64(int(held_out * 2**64))
-        self._files = {shard_number(entry): entry for entry in self.manifest.files}
-        if len(self._files) < len(self.manifest.files) or not set(self._files) <= set(range(len(self))):
+        self._files = {shard_number(entry): entry for entry in self.manifest.own_files}
+        if len(self._files) < len(self.manifest.own_files) or not set(self._files) <= set(range(len(self))):
             raise InputError(
-                f"each of the {len(self)} shards must have one file; got {sorted(self._files)} in {len(self.manifest.files)} "
+                f"each of the {len(self)} shards must have one file; got {sorted(self._files)} in {len(self.manifest.own_files)} "
                 f"files ({folder}). Count the pairs again."
             )
         shards = np.empty(vocabulary_size, np.int32)
@@ -129,7 +132,7 @@ class PairShards:
         entry = self._files.get(shard)
         kept = RowsBuilder(self._words[shard], self.weighing, entry.rows if entry else 0)
         held_out = RowsBuilder(self._words[shard], self.weighing, 0)
-        for words, contexts, counts in self._row_groups(shard, entry) if entry else ():
+        for words, contexts, counts in self._batches(shard, entry) if entry else ():
             if not self.threshold:
                 kept.add(words, contexts, counts)
                 continue
@@ -141,16 +144,15 @@ class PairShards:
         self._checked.add(shard)
         return Shard(kept.rows(), held_out.rows())
 
-    def _row_groups(self, shard: int, entry: FileEntry) -> Iterator[Columns]:
-        """The file's columns, a row group at a time."""
+    def _batches(self, shard: int, entry: FileEntry) -> Iterator[Columns]:
+        """The file's columns, a part at a time."""
         path = self.folder / entry.path if shard in self._checked else checked_path(self.folder, entry)
         last = (-1, -1)
         try:
             with pq.ParquetFile(path) as file:
                 check(file.schema_arrow, PAIRS, path)
-                for group in range(file.num_row_groups):
-                    table = file.read_row_group(group, PAIRS.names, use_threads=False)
-                    words, contexts, counts = (_read_only(table[name].to_numpy()) for name in PAIRS.names)
+                for batch in file.iter_batches(CELLS_PER_BATCH, columns=PAIRS.names, use_threads=False):
+                    words, contexts, counts = (_read_only(column.to_numpy()) for column in batch.columns)
                     if shard not in self._checked and words.size:
                         self._check_cells(shard, words, contexts, counts, last, path)
                         last = (int(words[-1]), int(contexts[-1]))

@@ -110,13 +110,17 @@ class Side:
         kernels.mirror(self.gram)
 
 
-def start_vectors(size: int, config: TrainConfig, divisor: float) -> list[NDArray[np.float32]]:
-    """Vectors float32[size, dim], uniform in +-0.5/divisor; in two spaces those of the contexts too."""
+def start_vectors(counts: NDArray[np.int64], config: TrainConfig, divisor: float) -> list[NDArray[np.float32]]:
+    """Vectors float32[V, dim], uniform in +-0.5/divisor; in two spaces those of the contexts too.
+
+    Words that the corpus lacks (count 0) get zeros, and nothing will move them.
+    """
     made = []
     for seed in ([config.seed, 0], [config.seed, 0, 7])[: config.spaces]:
-        vectors = np.random.default_rng(seed).random((size, config.dim), np.float32)
+        vectors = np.random.default_rng(seed).random((counts.size, config.dim), np.float32)
         vectors -= np.float32(0.5)
         vectors /= np.float32(divisor)
+        vectors[counts == 0] = 0
         made.append(vectors)
     return made
 

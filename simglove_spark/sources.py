@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from simglove_spark.config import CorpusConfig
-from simglove_spark.corpus import COMPRESSED, TABLE, is_table, kind_by_name
+from simglove_spark.corpus import TABLE, is_plain, is_table, kind_by_name
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.sampling import first_value
 from simglove_spark.session import first_line
@@ -30,7 +29,17 @@ class Source:
 
 
 def source_of(frame: "DataFrame", cleaning: Cleaning) -> Source:
-    """Of any DataFrame with one column of text (string or binary) or of lists of words."""
+    """Of any DataFrame with one column of text (string or binary) or of lists of words.
+
+    Raises
+    ------
+    ConfigError
+        When a tokenizer is to cut lists of words.
+    """
+    if cleaning.tokenizer != "whitespace" and frame.dtypes[0][1].startswith("array"):
+        raise ConfigError(
+            f"--tokenizer must be whitespace for lists, which hold words already; got {cleaning.tokenizer}. Leave it out."
+        )
     return Source(frame, partial(pieces, cleaning=cleaning))
 
 
@@ -59,7 +68,7 @@ def read_corpus(
     for entry in (entry for entry in inputs if entry["bytes"] != 0):
         kinds.setdefault(_kind(entry, config), []).append(entry)
     sources = []
-    if tasks := plan(kinds.pop("plain", []), slots):
+    if tasks := plan(kinds.pop("plain", []), slots, config.document_break):
         frame = spark.range(0, len(tasks), 1, len(tasks))
         read = partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning, whole_rows=whole_rows)
         sources.append(Source(frame, read))
@@ -72,53 +81,8 @@ def map_sources(sources: list[Source], work: Callable[..., Iterator[pa.RecordBat
     return reduce(lambda first, second: first.union(second), parts)
 
 
-def cleaning_of(config: CorpusConfig) -> Cleaning:
-    """What is done to the text."""
-    return Cleaning(config.lowercase, config.normalize == "nfkc")
-
-
-def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
-    path = entry["path"]
-    if is_table(path):
-        return path
-    if config.column is not None:
-        return kind_by_name(path)
-    return "plain" if entry["bytes"] is not None and Path(path).suffix not in COMPRESSED else "text"
-
-
-def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":
-    """One column ``text`` of all rows."""
-    from pyspark.sql import functions as f
-
-    paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in entries]
-    # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
-    reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
-    if config.column is None:
-        return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
-    if is_table(kind):
-        frame = _table(spark, kind.removeprefix(TABLE))
-    elif kind == "JSON":
-        ddl = None if config.where else _json_schema(entries, config.column)
-        frame = reader.json(paths, schema=ddl, mode="FAILFAST")
-    else:
-        frame = reader.orc(paths) if kind == "ORC" else reader.parquet(*paths)
-    return _chosen(frame, config, entries[0]["path"])
-
-
-def _table(spark: "SparkSession", name: str) -> "DataFrame":
-    from pyspark.errors import PySparkException
-
-    try:
-        frame = spark.table(name)
-        frame.schema  # noqa: B018 - only now does Spark Connect look for it
-    except PySparkException as error:
-        raise InputError(
-            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). Check the name."
-        ) from error
-    return frame
-
-
-def _chosen(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
+def text_column(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
+    """The rows and the one column that are asked for, as ``text``; errors as in `read_corpus`."""
     from pyspark.errors import PySparkException
     from pyspark.sql import functions as f
     from pyspark.sql.types import ArrayType, BinaryType, StringType
@@ -143,6 +107,54 @@ def _chosen(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame"
             ) from error
     chosen = f.col(_quoted(column))
     return frame.select((chosen if isinstance(kind, ArrayType) else chosen.cast("binary")).alias("text"))
+
+
+def cleaning_of(config: CorpusConfig) -> Cleaning:
+    """What is done to the text."""
+    return Cleaning(config.lowercase, config.normalize == "nfkc", config.tokenizer)
+
+
+def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
+    path = entry["path"]
+    if is_table(path):
+        return path
+    if config.column is not None:
+        return kind_by_name(path)
+    return "plain" if is_plain(entry) else "text"
+
+
+def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":
+    """One column ``text`` of all rows."""
+    from pyspark.sql import functions as f
+
+    paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in entries]
+    # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
+    reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
+    # checksums of Parquet pages, where a writer put them: by itself Spark does not look
+    reader = reader.option("parquet.page.verify-checksum.enabled", "true")
+    if config.column is None:
+        return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
+    if is_table(kind):
+        frame = _table(spark, kind.removeprefix(TABLE))
+    elif kind == "JSON":
+        ddl = None if config.where else _json_schema(entries, config.column)
+        frame = reader.json(paths, schema=ddl, mode="FAILFAST")
+    else:
+        frame = reader.orc(paths) if kind == "ORC" else reader.parquet(*paths)
+    return text_column(frame, config, entries[0]["path"])
+
+
+def _table(spark: "SparkSession", name: str) -> "DataFrame":
+    from pyspark.errors import PySparkException
+
+    try:
+        frame = spark.table(name)
+        frame.schema  # noqa: B018 - only now does Spark Connect look for it
+    except PySparkException as error:
+        raise InputError(
+            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). Check the name."
+        ) from error
+    return frame
 
 
 def _json_schema(entries: list[dict[str, Any]], column: str) -> str | None:

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simglove_spark.errors import ResourceError
+from simglove_spark.disk import FULL
+from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file
 
 #: What a task reports: a file (with the sum of its counts), or a counter (sha256 is null, total its value).
@@ -53,15 +54,29 @@ def write_file(folder: Path, stem: str, schema: pa.Schema, tables: Iterable[pa.T
             for table in tables:
                 writer.write_table(table, row_group_size=max(1, table.num_rows))
                 rows += table.num_rows
-                total += table["count"].to_numpy().sum()
+                total += exact_sum(table["count"].to_numpy())
+        if total >= 2**63:
+            raise InputError(
+                f"counts of one file must sum to less than 2^63; got {total:,} ({stem}). Use more --num-shards."
+            )
         checksum = hash_file(temporary)
         size = temporary.stat().st_size
         name = f"{stem}-{checksum[:16]}.parquet"
         temporary.replace(folder / name)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise ResourceError(
+                f"disk must have room for the output; got {os.strerror(error.errno)} after {rows:,} rows of {stem} ({folder}). "
+                "Free some, or give another --output."
+            ) from error
         raise
-    return {"name": name, "rows": rows, "bytes": size, "sha256": checksum, "total": int(total)}
+    return {"name": name, "rows": rows, "bytes": size, "sha256": checksum, "total": total}
+
+
+def exact_sum(counts: np.ndarray) -> int:
+    """Sum of int64 counts, however large: as of two halves of 32 bits."""
+    return (int((counts >> 32).sum()) << 32) + int((counts & 0xFFFFFFFF).sum())
 
 
 def by_shard(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, Iterator[pa.RecordBatch]]]:

@@ -1,6 +1,6 @@
 """Rows of text in Arrow columns, as spans of words that the kernels read in place.
 
-In: Arrow arrays of text (string or binary) or of lists of words. Out: blocks of spans, a few ten thousand at a time,
+In: Arrow arrays of text (string or binary) or of lists of words, which a tokenizer may have made of text. Out: blocks of spans, a few ten thousand at a time,
 so that a line of any length needs no more memory than its own bytes.
 """
 
@@ -12,9 +12,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from simglove_spark.errors import InputError
 from simglove_spark.kernels import tokens
+from simglove_spark.memory import show_size
+from simglove_spark.tokenizing import load_tokenizer
 
 SPANS_PER_BLOCK = 1 << 16
+LONGEST_WORD = 64 << 20  # bytes; what is longer is not text, and would take a worker's memory
+
+
+class Places(NamedTuple):
+    """Where text stands: byte positions[k] of the data (int64, ascending) has the place places[k] (uint64), see `subsampling`."""
+
+    positions: np.ndarray
+    places: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -25,16 +36,31 @@ class Spans:
     starts: np.ndarray
     ends: np.ndarray
     size: int
+    places: Places | None = None
 
 
 class Cleaning(NamedTuple):
-    """What is done to text before it is split: first Unicode's form NFKC, then lower case."""
+    """What is made of text: first Unicode's form NFKC, then words by a tokenizer, then lower case.
+
+    The tokenizer comes before lower case: dictionaries know words with capitals.
+    """
 
     lowercase: bool = False
     nfkc: bool = False
+    tokenizer: str = "whitespace"
 
 
 AS_IT_IS = Cleaning()
+
+
+class Origin(NamedTuple):
+    """What a piece was before it was cleaned: ``rows`` of text, from byte ``begin`` on of a file of ``size`` bytes."""
+
+    path: str
+    size: int
+    begin: int
+    rows: pa.Array
+    cleaning: Cleaning
 
 
 @dataclass(frozen=True)
@@ -46,13 +72,15 @@ class Piece:
     column : pyarrow.Array
         As `clean` made it.
     rows : int
-        Rows that end in it.
+        Rows that end in it; of documents (`row_breaks`) those whose last word is in it and its file's range.
     bad : int
         Words that were not UTF-8.
     is_open : bool
         Whether the last row goes on in the next piece.
     ahead : Iterator of Piece, optional
         What follows in an open row that another task counts: words here and there are a pair, and it is counted here.
+    origin : Origin, optional
+        Where it was read, when that is known.
     is_cut : bool
         Whether another task counts what stands before in the first row.
     """
@@ -62,6 +90,7 @@ class Piece:
     bad: int
     is_open: bool = False
     ahead: "Iterator[Piece] | None" = None
+    origin: Origin | None = None
     is_cut: bool = False
 
 
@@ -73,7 +102,7 @@ def pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Pi
 
 
 def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, int]:
-    """Make a column valid UTF-8, in the form asked for; nulls are dropped.
+    """Make a column valid UTF-8, in the form asked for, and text lists of words where a tokenizer is; nulls are dropped.
 
     Returns
     -------
@@ -92,7 +121,15 @@ def clean(column: pa.Array, cleaning: Cleaning = AS_IT_IS) -> tuple[pa.Array, in
         return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), words), bad
     column, bad = _decode(column.cast(pa.large_binary()))
     column = pc.utf8_normalize(column, form="NFKC") if cleaning.nfkc else column
-    return (pc.utf8_lower(column) if cleaning.lowercase else column), bad
+    tokenize = load_tokenizer(cleaning.tokenizer)
+    column = tokenize(column) if tokenize else column
+    return (_lower(column) if cleaning.lowercase else column), bad
+
+
+def _lower(column: pa.Array) -> pa.Array:
+    if pa.types.is_large_list(column.type):
+        return pa.LargeListArray.from_arrays(column.offsets, pc.utf8_lower(column.values))
+    return pc.utf8_lower(column)
 
 
 def _decode(column: pa.Array) -> tuple[pa.Array, int]:
@@ -104,6 +141,13 @@ def _decode(column: pa.Array) -> tuple[pa.Array, int]:
         return pa.array([row.decode("utf-8", errors="replace") for row in rows], pa.large_string()), bad
 
 
+def too_long(where: str) -> InputError:
+    """The refusal of a word beyond `LONGEST_WORD`."""
+    return InputError(
+        f"words must be shorter than {show_size(LONGEST_WORD)}; got more bytes without white space ({where}). Give text."
+    )
+
+
 def _is_utf8(text: bytes) -> bool:
     try:
         text.decode("utf-8")
@@ -112,10 +156,10 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
+def spans(column: pa.Array, is_open: bool = False, places: Places | None = None) -> Iterator[Spans]:
     """Blocks of spans of a cleaned column, in order; the same two arrays are filled again for each block.
 
-    With ``is_open`` the last row's end is left out, since it goes on.
+    With ``is_open`` the last row's end is left out, since it goes on; ``places`` go along.
     """
     starts, ends = np.empty(SPANS_PER_BLOCK, np.int64), np.empty(SPANS_PER_BLOCK, np.int64)
     rows = offsets_of(column)
@@ -128,7 +172,7 @@ def spans(column: pa.Array, is_open: bool = False) -> Iterator[Spans]:
     row, position = 0, rows[0]
     while row < rows.size - 1:
         size, row, position = split(source, rows, row, position, starts, ends)
-        yield Spans(data, starts, ends, size - (is_open and row == rows.size - 1))
+        yield Spans(data, starts, ends, size - (is_open and row == rows.size - 1), places)
 
 
 def offsets_of(column: pa.Array) -> np.ndarray:

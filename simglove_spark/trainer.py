@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from simglove_spark import forecast
+from simglove_spark import effective_counts, forecast
 from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.checkpoint import Checkpoints
-from simglove_spark.config import RunConfig, TrainConfig
+from simglove_spark.config import BuildConfig, RunConfig, TrainConfig
 from simglove_spark.errors import ConfigError, DivergedError, InputError, StoppedError
 from simglove_spark.memory import cores, free_memory, parse_size, parse_time
 from simglove_spark.pmi import Weighing
@@ -90,9 +90,9 @@ def train(
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, output, local=False)
-    shards = PairShards(
-        pairs, Weighing.of(manifest, counts, config), counts.size, config.held_out, config.seed, expected.fits
-    )
+    effective = effective_counts.read(pairs, manifest, counts.size)
+    weighing = Weighing.of(manifest, counts if effective is None else effective, config)
+    shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, expected.fits)
     solver: RowSolver | AdagradSolver
     if config.solver == "rows":
         solver = RowSolver(counts, config, threads)
@@ -245,8 +245,8 @@ class _Loop:
         self.solver.restore(arrays)
 
 
-def memory_budget(run: RunConfig) -> int:
-    """Bytes that the trainer may take."""
+def memory_budget(run: BuildConfig) -> int:
+    """Bytes that may be taken outside Spark."""
     return int(SHARE_OF_FREE_MEMORY * free_memory()) if run.memory == "auto" else parse_size(run.memory, "memory")
 
 

@@ -9,9 +9,11 @@ import pyarrow.parquet as pq
 from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
-from simglove_spark.phrase_table import word_files
+from simglove_spark.merge_parts import without_weight
 from simglove_spark.presets import PRESETS
 from simglove_spark.schemas import VOCABULARY, check
+
+IMPORTED = "imported"  # the weighting of pairs counted elsewhere: nothing is known of their windows
 
 
 def load_vocabulary(folder: Path) -> pa.Table:
@@ -24,7 +26,7 @@ def load_vocabulary(folder: Path) -> pa.Table:
     """
     manifest = Manifest.load(folder, "vocabulary")
     tables = []
-    for entry in word_files(manifest):
+    for entry in manifest.own_files:
         path = checked_path(folder, entry)
         check(pq.read_schema(path), VOCABULARY, path)
         tables.append(pq.read_table(path))
@@ -34,8 +36,14 @@ def load_vocabulary(folder: Path) -> pa.Table:
     return table
 
 
-def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
-    """Manifest of the pair table after checking that it belongs to the vocabulary and to the preset."""
+def of_one_vocabulary(pairs: Path, vocabulary: Path) -> tuple[Manifest, Manifest]:
+    """Manifests of a pair table and of the vocabulary that it was counted under.
+
+    Raises
+    ------
+    InputError
+        When it was counted under another one.
+    """
     manifest = Manifest.load(pairs, "pairs")
     words = Manifest.load(vocabulary, "vocabulary")
     if manifest.parent_sha256("vocabulary") != words.content_sha256:
@@ -43,14 +51,25 @@ def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
             f"vocabulary must be the one the pairs were counted under, {str(manifest.parent_sha256('vocabulary'))[:12]}; "
             f"got {words.content_sha256[:12]} ({vocabulary}). Give the vocabulary of the same run as {pairs}."
         )
+    return manifest, words
+
+
+def check_pairs(pairs: Path, vocabulary: Path, config: TrainConfig) -> Manifest:
+    """Manifest of the pair table after checking that it belongs to the vocabulary and to the preset."""
+    manifest, words = of_one_vocabulary(pairs, vocabulary)
     if manifest.inputs != words.inputs:
+        if [without_weight(entry) for entry in manifest.inputs] == [without_weight(entry) for entry in words.inputs]:
+            raise InputError(
+                f"pairs must count each input as often as the vocabulary does; got other weights ({pairs}). "
+                "Merge both with the same --weights."
+            )
         raise InputError(
             f"pairs must be of all the vocabulary's input; got {len(manifest.inputs)} of {len(words.inputs)} files "
             f"({pairs}). Count the other parts and merge them: simglove merge-pairs."
         )
     weighting = manifest.details["weighting"]
     expected = PRESETS[config.preset].get("distance_weighting", weighting)
-    if weighting != expected:
+    if weighting not in (expected, IMPORTED):
         raise ConfigError(
             f"--preset {config.preset} must be given {expected} pairs; got {weighting} ones ({pairs}). "
             f"Count the pairs with --distance-weighting {expected}, or use another preset."

@@ -169,10 +169,14 @@ class Vectors:
         return np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64)).astype(np.float32)
 
     def most_frequent(self, number: int) -> NDArray[np.intp]:
-        """Ids of the ``number`` most frequent words (all, if fewer); without counts, and in a tie, the lower id first."""
+        """Ids of the ``number`` most frequent words (all, if fewer); without counts, and in a tie, the lower id first.
+
+        Words of count 0 are left out when there are others: the corpus lacks them, and nothing was learned of them.
+        """
         if number < 1:
             raise ConfigError(f"number of most frequent words must be at least 1; got {number}. Use 30000.")
-        return np.argsort(-self.counts, kind="stable")[:number]
+        seen = np.count_nonzero(self.counts) or len(self)
+        return np.argsort(-self.counts, kind="stable")[: min(number, seen)]
 
     def most_correlative(
         self, word: str | ArrayLike, topn: int = 20, normalize: bool = False

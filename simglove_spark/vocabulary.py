@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
-from simglove_spark.errors import InputError
+from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.joined_counter import JoinedCounter
-from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
+from simglove_spark.memory import left_for_tables
 from simglove_spark.output import building, is_complete
 from simglove_spark.phrase_table import copy_beside
-from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
+from simglove_spark.progress import Progress
+from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
 from simglove_spark.sources import Source, map_sources
 from simglove_spark.table_files import (
     COUNTER_SHARD,
@@ -30,13 +33,17 @@ from simglove_spark.table_files import (
     write_file,
 )
 from simglove_spark.text_rows import Piece, spans
-from simglove_spark.word_counter import WordCounter
+from simglove_spark.word_counter import DocumentCounter, WordCounter
+from simglove_spark.word_lists import UNLISTED, WordLists, told
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ROWS_PER_GROUP = 1 << 20
 BYTES_PER_SHARD = 64 << 20
+MOST_WORDS = 2**31 - 2  # ids are int32
+
+Phrases = tuple[Path, str]  # folder of a complete table that has phrases, and which table it is
 
 
 def shards_for(inputs: list[dict[str, Any]]) -> int:
@@ -45,7 +52,11 @@ def shards_for(inputs: list[dict[str, Any]]) -> int:
 
 
 def count_words(
-    sources: list[Source], num_shards: int, memory: int, phrases: tuple[str, str] | None = None
+    sources: list[Source],
+    num_shards: int,
+    memory: int,
+    documents: bool = False,
+    phrases: tuple[str, str] | None = None,
 ) -> "DataFrame":
     """Occurrences of every word: columns shard int, word binary, count long, each word once.
 
@@ -55,9 +66,12 @@ def count_words(
     num_shards : int
         Shards of the table; a word's shard is chosen by its bytes.
     memory : int
-        Bytes that a worker's table may take, about.
+        Bytes that each Python worker may take, all in all.
+    documents : bool
+        Whether to count the rows that hold each word too, as one more column documents long; sources must have whole rows.
     phrases : tuple of str, optional
-        Folder of a table of phrases that all workers can read, and its content's checksum: these are counted joined.
+        Folder of a table of phrases that all workers can read, and its content's checksum: these are counted joined. Not
+        with ``documents``.
 
     Returns
     -------
@@ -66,9 +80,11 @@ def count_words(
     """
     from pyspark.sql import functions as f
 
-    count = partial(_count_partition, num_shards=num_shards, memory=memory, phrases=phrases)
-    counted = map_sources(sources, count, "shard int, word binary, count long")
-    summed = counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(f.sum("count").alias("count"))
+    counter = DocumentCounter if documents else WordCounter
+    count = partial(_count_partition, num_shards=num_shards, memory=memory, counter=counter, phrases=phrases)
+    counted = map_sources(sources, count, ", ".join(["shard int, word binary", *(f"{n} long" for n in counter.names)]))
+    sums = [f.sum(name).alias(name) for name in counter.names]
+    summed = counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(*sums)
     return summed.where("shard < 0 OR count > 0") if phrases else summed  # some words never stand alone
 
 
@@ -77,115 +93,205 @@ def _count_partition(
     pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     num_shards: int,
     memory: int,
+    counter: type[WordCounter],
     phrases: tuple[str, str] | None,
 ) -> Iterator[pa.RecordBatch]:
-    table, joined = WordCounter(memory, num_shards), JoinedCounter(phrases, num_shards) if phrases else None
+    joined = None if phrases is None else JoinedCounter(phrases, num_shards)
+    table = counter(left_for_tables(memory, 0 if joined is None else joined.nbytes), num_shards)
     rows = bad_words = 0
     for piece in pieces(batches):
         rows, bad_words = rows + piece.rows, bad_words + piece.bad
-        for block in spans(piece.column):
+        for block in spans(piece.column, piece.is_open):
             yield from table.add(block)
-        if joined:
+        if joined is not None:
             joined.add(piece)
     yield table.drain()
-    if joined:
+    if joined is not None:
         yield joined.drain()
     names = pa.array([b"rows", b"bad_words"], pa.binary())
-    shards = pa.array([COUNTER_SHARD] * 2, pa.int32())
-    yield pa.RecordBatch.from_arrays([shards, names, pa.array([rows, bad_words])], ["shard", "word", "count"])
+    shards, numbers = pa.array([COUNTER_SHARD] * 2, pa.int32()), pa.array([rows, bad_words])
+    yield pa.RecordBatch.from_arrays(
+        [shards, names, *[numbers] * len(counter.names)], ["shard", "word", *counter.names]
+    )
 
 
-def write_word_counts(counts: "DataFrame", folder: str) -> "DataFrame":
+def write_word_counts(counts: "DataFrame", folder: str, documents: bool = False) -> "DataFrame":
     """Write one sorted file per shard into ``folder``; the report's rows tell of them (see `table_files`)."""
     ordered = counts.sortWithinPartitions("shard", "word")
-    return ordered.mapInArrow(partial(_write_partition, folder=folder), REPORT_DDL)
+    schema = word_counts_schema(documents)
+    return ordered.mapInArrow(partial(_write_partition, folder=folder, schema=schema), REPORT_DDL)
 
 
-def _write_partition(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
+def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for shard, slices in by_shard(batches):
-        tables = (pa.table({"word": part["word"], "count": part["count"]}) for part in slices)
+        tables = (pa.table({name: part[name] for name in schema.names}) for part in slices)
         if shard == COUNTER_SHARD:
             rows = [row for table in tables for row in table.to_pylist()]
             yield report_batch([counter(row["word"].decode(), row["count"]) for row in rows])
         else:
-            groups = (table.cast(WORD_COUNTS) for table in row_groups(tables, ROWS_PER_GROUP))
-            yield report_batch([write_file(Path(folder), f"words-{shard:05d}", WORD_COUNTS, groups)])
+            groups = (table.cast(schema) for table in row_groups(tables, ROWS_PER_GROUP))
+            yield report_batch([write_file(Path(folder), f"words-{shard:05d}", schema, groups)])
 
 
-def choose_vocabulary(folder: Path, config: VocabularyConfig) -> pa.Table:
-    """Words that occur at least ``min_count`` times, at most ``max_vocab`` of them, with dense ids.
+def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) -> tuple[pa.Table, dict[str, int]]:
+    """Words that occur at least ``min_count`` times, in ``min_documents`` rows, at most ``max_vocab`` of them, with dense ids.
 
     Parameters
     ----------
     folder : Path
         A complete word_counts table.
     config : VocabularyConfig
+    lists : WordLists
 
     Returns
     -------
-    pyarrow.Table
-        word, word_id, count; ordered by count (falling), then by the word's UTF-8 bytes.
+    words : pyarrow.Table
+        word, word_id, count; ordered by count (falling), then by the word's UTF-8 bytes. Own words stand before these with
+        the ids given, and with count 0 where the corpus lacks them.
+    counters : dict
+        Of the lists: corpus words that were `denied`; own words that the corpus lacks (`absent`), and others that were `added`.
 
     Raises
     ------
+    ConfigError
+        When there are more own words than ``max_vocab``.
     InputError
-        When fewer than two words are left.
+        When fewer than two words are left that the corpus has.
     """
     manifest = Manifest.load(folder, "word_counts")
     for entry in manifest.files:
         checked_path(folder, entry)
-    kept, most = [WORD_COUNTS.empty_table()], 0
-    for batch in read_batches(folder, manifest.files):
-        most = max(most, pc.max(batch["count"]).as_py() or 0)
-        kept.append(pa.table(batch.filter(pc.greater_equal(batch["count"], config.min_count))))
-    words = pa.concat_tables(kept).sort_by([("count", "descending"), ("word", "ascending")])
-    words = words.slice(0, config.max_vocab or words.num_rows)
-    if words.num_rows < 2:
+    own_counts, others, denied, most = _sort_out(folder, manifest.files, config, lists)
+    if lists.own is not None:
+        others = others.slice(0, _room(own_counts.size, config))
+    else:
+        others = others.slice(0, config.max_vocab or others.num_rows)
+    left = np.count_nonzero(own_counts) + others.num_rows
+    if left < 2 and lists.own is not None:
         raise InputError(
-            f"vocabulary must have at least 2 words; got {words.num_rows} with --min-count {config.min_count} ({folder}). "
+            f"--vocabulary must have at least 2 words of the corpus; got {left} ({config.vocabulary}). "
+            "Check its words, --lowercase and --normalize."
+        )
+    if left < 2:
+        asked = f"--min-count {config.min_count}"
+        asked += f" and --min-documents {config.min_documents}" if config.documents else ""
+        raise InputError(
+            f"vocabulary must have at least 2 words; got {left} with {asked} ({folder}). "
             f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."
         )
+    counters = {} if lists.denied is None else {"denied": denied}
+    if lists.own is None:
+        return with_ids(others), counters
+    counters["absent"] = int(np.count_nonzero(own_counts == 0))
+    if config.grow:
+        counters["added"] = others.num_rows
+    own = pa.table([lists.own, own_counts], schema=WORD_COUNTS)
+    return with_ids(pa.concat_tables([own, others])), counters
+
+
+def _sort_out(
+    folder: Path, files: list[FileEntry], config: VocabularyConfig, lists: WordLists
+) -> tuple[NDArray[np.int64], pa.Table, int, int]:
+    """Counts of the own words; the others that are frequent enough, in order; how many are denied; the highest count of the others."""
+    own_counts = np.zeros(0 if lists.own is None else len(lists.own), np.int64)
+    kept, denied, most, find = [WORD_COUNTS.empty_table()], 0, 0, lists.finder()
+    for batch in read_batches(folder, files):
+        found = find(batch["word"])
+        is_own = (found >= 0) & (found < own_counts.size)
+        own_counts[found[is_own]] = batch["count"].to_numpy()[is_own]
+        denied += int(np.count_nonzero(found >= own_counts.size))
+        rest = batch.filter(pa.array(found == UNLISTED))
+        most = max(most, pc.max(rest["count"]).as_py() or 0)
+        enough = pc.greater_equal(rest["count"], config.min_count)
+        if config.documents:
+            enough = pc.and_(enough, pc.greater_equal(rest["documents"], config.min_documents))
+        kept.append(pa.table(rest.filter(enough)).select(WORD_COUNTS.names))
+    return own_counts, by_count(pa.concat_tables(kept)), denied, most
+
+
+def _room(own: int, config: VocabularyConfig) -> int:
+    """How many words may be added to own ones."""
+    if not config.grow:
+        return 0
+    if config.max_vocab is not None and config.max_vocab < own:
+        raise ConfigError(
+            f"--max-vocab must be at least the {own:,} words of --vocabulary, which are all kept; got {config.max_vocab:,} "
+            f"({config.vocabulary}). Raise it, or leave it out."
+        )
+    return (config.max_vocab or MOST_WORDS) - own
+
+
+def by_count(words: pa.Table) -> pa.Table:
+    """Words with counts in order of a vocabulary: by falling count, then by the word's bytes."""
+    return words.sort_by([("count", "descending"), ("word", "ascending")])
+
+
+def with_ids(words: pa.Table) -> pa.Table:
+    """Words with counts, their ids from 0 in the order they have."""
     ids = pa.array(np.arange(words.num_rows, dtype=np.int32))
     return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
 
 
-def is_chosen(output: Path, options: dict[str, Any], overwrite: bool) -> bool:
-    """Whether output/vocabulary is there already, chosen with these options from the complete output/word_counts."""
+def is_chosen(output: Path, lists: WordLists, overwrite: bool) -> bool:
+    """Whether output/vocabulary is there already, chosen by these lists and options from the complete output/word_counts."""
     counts = Manifest.load(output / "word_counts", "word_counts")
-    return is_complete(output / "vocabulary", "vocabulary", options, counts.inputs, _parents(counts), overwrite)
-
-
-def choose_into(output: Path, config: VocabularyConfig, options: dict[str, Any], overwrite: bool) -> Manifest:
-    """Choose output/vocabulary from the complete output/word_counts, unless it is there; ``options`` go into its manifest.
-
-    When words were counted with those of output/phrases joined, the vocabulary carries these phrases.
-    """
-    folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
-    if not is_chosen(output, options, overwrite):
-        with building(output / "vocabulary", overwrite) as staging:
-            phrases = output / "phrases" if counts.parent_sha256("phrases") else None
-            write_vocabulary(choose_vocabulary(folder, config), staging, options, counts, phrases)
-    return Manifest.load(output / "vocabulary", "vocabulary")
-
-
-def write_vocabulary(
-    words: pa.Table, folder: Path, config: dict[str, Any], parent: Manifest, phrases: Path | None = None
-) -> Manifest:
-    """Write the vocabulary table with its manifest into ``folder``."""
-    report = write_file(folder, "vocabulary", VOCABULARY, [words])
-    files, total_words, _ = commit(folder, [report])
-    manifest = new_manifest(
-        "vocabulary",
-        VOCABULARY,
-        [*files, copy_beside(phrases, folder)] if phrases else files,
-        config,
-        inputs=parent.inputs,
-        parents=_parents(parent),
-        details={"total_words": total_words, "vocabulary_size": words.num_rows},
-    )
-    manifest.save(folder)
-    return manifest
+    options = {**counts.config, **lists.options}
+    return is_complete(output / "vocabulary", "vocabulary", options, counts.listed, _parents(counts), overwrite)
 
 
 def _parents(counts: Manifest) -> list[dict[str, str]]:
     return [counts.as_parent(), *counts.parents]
+
+
+def choose_into(
+    output: Path, config: VocabularyConfig, lists: WordLists, overwrite: bool, progress: Progress
+) -> Manifest:
+    """Choose output/vocabulary from the complete output/word_counts, unless it is there.
+
+    When words were counted with those of output/phrases joined, the vocabulary carries these phrases.
+    """
+    folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
+    if not is_chosen(output, lists, overwrite):
+        words, counters = choose_vocabulary(folder, config, lists)
+        if counters:
+            progress.note(told(counters))
+            progress.event("vocabulary chosen", words=words.num_rows, **counters)
+        with building(output / "vocabulary", overwrite) as staging:
+            options = {**counts.config, **lists.options}
+            read = {"inputs": counts.inputs, "bad_files": counts.bad_files}
+            phrases = (output / "phrases", "phrases") if counts.parent_sha256("phrases") else None
+            write_vocabulary(words, staging, options, read, _parents(counts), counters, phrases)
+    return Manifest.load(output / "vocabulary", "vocabulary")
+
+
+def write_vocabulary(
+    words: pa.Table,
+    folder: Path,
+    config: dict[str, Any],
+    read: dict[str, list[dict[str, Any]]],
+    parents: list[dict[str, str]],
+    counters: dict[str, int],
+    phrases: Phrases | None = None,
+) -> Manifest:
+    """Write the vocabulary table with its manifest into ``folder``; ``counters`` stand in it, and ``phrases`` beside it, if there are any."""
+    report = write_file(folder, "vocabulary", VOCABULARY, [words])
+    return finish_vocabulary(folder, [report], config, read, parents, counters, phrases)
+
+
+def finish_vocabulary(
+    folder: Path,
+    report: list[Any],
+    config: dict[str, Any],
+    read: dict[str, list[dict[str, Any]]],
+    parents: list[dict[str, str]],
+    counters: dict[str, int],
+    phrases: Phrases | None = None,
+) -> Manifest:
+    """Commit the files of a vocabulary table that were written into ``folder``, and save its manifest."""
+    files, total_words, _ = commit(folder, report)
+    details: dict[str, Any] = {"total_words": total_words, "vocabulary_size": sum(entry.rows for entry in files)}
+    details |= {"counters": counters} if counters else {}
+    files += copy_beside(*phrases, folder) if phrases else []
+    manifest = new_manifest("vocabulary", VOCABULARY, files, config, **read, parents=parents, details=details)
+    manifest.save(folder)
+    return manifest

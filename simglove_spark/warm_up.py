@@ -39,7 +39,7 @@ def warm_up() -> None:
             counter.add(block)
         counter.drain()
         table = build_word_table(pa.array(["a", "b", "c", "d"]))
-        pairs = PairCounter(table.size, distance_weights(2, "flat"), 1, 1 << 20)
+        pairs = PairCounter(table, distance_weights(2, "flat"), 1, 1 << 20)
         runs = [*count_piece(WordIds(table), pairs, Piece(text, 1, 0)), *pairs.drain()]
         cells = next(merged_tables([run for _, run in runs], table.size))
         _solve(cells, np.array([2, 2, 1, 1]))

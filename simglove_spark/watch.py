@@ -70,7 +70,7 @@ class Watch:
             record |= self._held_out_losses(solver)
         if isinstance(solver, RowSolver) and self.config.all_pairs_weight > 0:
             record["all_pairs_loss"] = (
-                solver.all_pairs_loss() / self.config.all_pairs_weight / solver.vectors.shape[0] ** 2
+                solver.all_pairs_loss() / self.config.all_pairs_weight / np.count_nonzero(solver.seen) ** 2
             )
         record |= {"seconds": seconds, "cells_per_second": self.cells / seconds, "memory": own_memory()}
         self.cells = 0

@@ -31,6 +31,11 @@ def count_words(rows: Iterable[Row]) -> Counter[bytes]:
     return Counter(word for row in rows for word in words_of(row))
 
 
+def count_documents(rows: Iterable[Row]) -> Counter[bytes]:
+    """Rows that hold each word."""
+    return Counter(word for row in rows for word in set(words_of(row)))
+
+
 def vocabulary(counts: dict[bytes, int], min_count: int = 1, max_vocab: int | None = None) -> dict[bytes, int]:
     """Id of each kept word: falling by count, then by bytes."""
     kept = [word for word in counts if counts[word] >= min_count]

@@ -26,7 +26,7 @@ from simglove_spark.presets import Preset
 from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
-COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases"]
+COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
 ROAD = {
     "run": [
         "input",
@@ -34,6 +34,10 @@ ROAD = {
         "column",
         "min-count",
         "max-vocab",
+        "min-documents",
+        "deny-list",
+        "vocabulary",
+        "grow",
         "window-size",
         "distance-weighting",
         "dim",
@@ -48,7 +52,10 @@ ROAD = {
         "overwrite",
         "config",
         "lowercase",
+        "tokenizer",
+        "document-break",
         "on-bad-bytes",
+        "on-bad-file",
         "held-out",
         "driver-memory",
         "master",
@@ -78,6 +85,18 @@ ROAD = {
     "correlate": ["vectors", "topn", "json", "normalize"],
     "analogy": ["vectors", "minus", "topn", "json"],
     "demo": ["output", "threads", "memory"],
+    "import-pairs": [
+        "input",
+        "format",
+        "word-counts",
+        "unit",
+        "one-direction",
+        "memory",
+        "output",
+        "overwrite",
+        "config",
+    ],
+    "export-pairs": ["pairs", "vocabulary", "format", "output", "overwrite"],
 }
 
 
@@ -184,7 +203,9 @@ def test_every_flag_has_help_and_every_command_a_sentence(capsys: pytest.Capture
 def test_every_option_of_the_dataclasses_is_a_flag() -> None:
     kinds = [kind for kind in vars(config).values() if is_dataclass(kind) and isinstance(kind, type)]
     names = {entry.name.replace("_", "-") for kind in kinds for entry in fields(kind)}
-    assert names <= set(flags("run")) | set(flags("phrases"))  # joining is no part of `run`
+    assert names <= set(flags("run")) | set(flags("import-pairs")) | set(
+        flags("phrases")
+    )  # joining is no part of `run`
     assert get_args(Preset) == ("default", "simpler-glove", "glove")
 
 

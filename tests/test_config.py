@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from simglove_spark import config
 from simglove_spark.config import (
     CorpusConfig,
+    ImportConfig,
     PairsConfig,
     PhrasesConfig,
     RunConfig,
@@ -25,7 +26,18 @@ from simglove_spark.presets import PRESETS, Preset
 WHOLE = "Give a positive whole number."
 DEFAULT = "Use the default."
 KEEP_ALL = "Leave it out to keep all words."
+SUBSAMPLE = "Use 1e-3 to 1e-5, or leave it out."
+LEFT_OUT = "must be left out with --vocabulary, whose words are all kept"
+ADD_GROW = "Or add --grow: it then decides about other words."
 CASES = [
+    *(
+        (
+            CorpusConfig,
+            {"input": ("a",), "tokenizer": name},
+            f"--tokenizer must be whitespace, words, jieba or MODULE:FUNCTION; got {name}. Leave it out for words between blanks.",
+        )
+        for name in ("Words", "", "a:b:c", "my module:f", "f:")
+    ),
     (VocabularyConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 1 to keep every word."),
     (VocabularyConfig, {"max_vocab": 1}, f"--max-vocab must lie between 2 and 2,147,483,646; got 1. {KEEP_ALL}"),
     (
@@ -33,6 +45,11 @@ CASES = [
         {"max_vocab": 2**31 - 1},
         f"--max-vocab must lie between 2 and 2,147,483,646; got 2147483647. {KEEP_ALL}",
     ),
+    (VocabularyConfig, {"min_documents": 0}, "--min-documents must be at least 1; got 0. Leave it out."),
+    (VocabularyConfig, {"vocabulary": "v", "min_documents": 2}, f"--min-documents {LEFT_OUT}; got 2. {ADD_GROW}"),
+    (VocabularyConfig, {"grow": True}, "--grow must come with --vocabulary; got none. Name the vocabulary that grows."),
+    (VocabularyConfig, {"vocabulary": "v", "min_count": 4}, f"--min-count {LEFT_OUT}; got 4. {ADD_GROW}"),
+    (VocabularyConfig, {"vocabulary": "v", "max_vocab": 9}, f"--max-vocab {LEFT_OUT}; got 9. {ADD_GROW}"),
     (PhrasesConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 20."),
     (PhrasesConfig, {"threshold": 1.5}, "--threshold must lie between -1 and 1; got 1.5. Use 0.5."),
     (PhrasesConfig, {"threshold": math.nan}, "--threshold must lie between -1 and 1; got nan. Use 0.5."),
@@ -45,6 +62,9 @@ CASES = [
         {"num_shards": 2**20 + 1},
         "--num-shards must lie between 1 and 1,048,576; got 1048577. Leave it out.",
     ),
+    (PairsConfig, {"subsample": 0.0}, f"--subsample must lie between 0 and 1; got 0.0. {SUBSAMPLE}"),
+    (PairsConfig, {"subsample": 1.0}, f"--subsample must lie between 0 and 1; got 1.0. {SUBSAMPLE}"),
+    (PairsConfig, {"subsample": math.nan}, f"--subsample must lie between 0 and 1; got nan. {SUBSAMPLE}"),
     (TrainConfig, {"dim": 0}, f"--dim must be at least 1; got 0. {WHOLE}"),
     (TrainConfig, {"dim": 4097}, "--dim must be at most 4096; got 4097. Use 100 to 300."),
     (TrainConfig, {"sweeps": 0}, f"--sweeps must be at least 1; got 0. {WHOLE}"),
@@ -67,6 +87,11 @@ CASES = [
         "--all-pairs-weight must be 0 with --solver adagrad, which visits seen pairs only; got 0.001. "
         "Add --all-pairs-weight 0, or use --preset simpler-glove.",
     ),
+    (
+        ImportConfig,
+        {"format": "csv", "unit": 0},
+        "--unit must lie between 1 and 4,294,967,296; got 0. Use 1048576.",
+    ),
     (RunConfig, {"threads": 0}, "--threads must lie between 1 and 4096; got 0. Leave it out to use all cores."),
 ]
 
@@ -82,8 +107,10 @@ def test_impossible_options_are_refused(kind: type, options: dict[str, Any], mes
     ("kind", "options"),
     [
         (VocabularyConfig, {"min_count": 1, "max_vocab": 2}),
+        (VocabularyConfig, {"vocabulary": "v", "min_count": 5, "deny_list": "d"}),
+        (VocabularyConfig, {"vocabulary": "v", "grow": True, "min_count": 2, "max_vocab": 9}),
         (PhrasesConfig, {"min_count": 1, "threshold": -1, "joiner": ""}),
-        (PairsConfig, {"window_size": 1000, "num_shards": 1}),
+        (PairsConfig, {"window_size": 1000, "num_shards": 1, "subsample": 1e-300}),
         (
             TrainConfig,
             {"dim": 1, "sweeps": 1, "epochs": 1, "alpha": 0, "l2": 0, "all_pairs_weight": 0, "seed": 2**63 - 1},
@@ -150,8 +177,11 @@ def dataclasses() -> list[type]:
 
 
 def test_options_are_frozen_and_named_once() -> None:
-    names = [entry.name for kind in dataclasses() if kind is not PhrasesConfig for entry in fields(kind)]
-    assert len(dataclasses()) == 8  # no command takes both min_count, of words and of phrases
+    kinds = [
+        kind for kind in dataclasses() if kind is not PhrasesConfig
+    ]  # no command takes both min_count, of words and of phrases
+    names = [name for kind in kinds for name in kind.__annotations__]  # RunConfig has those of BuildConfig too
+    assert len(dataclasses()) == 10
     assert len(names) == len(set(names)) > 25
     with pytest.raises(FrozenInstanceError):
         TrainConfig().dim = 3  # type: ignore[misc]
@@ -189,11 +219,15 @@ def test_the_manifest_gets_what_decides_content_and_not_the_input() -> None:
         "column": None,
         "where": None,
         "normalize": "none",
+        "document_break": "line",
+        "tokenizer": "whitespace",
         "lowercase": True,
         "on_bad_bytes": "error",
+        "on_bad_file": "error",
         "window_size": 3,
         "distance_weighting": "harmonic",
         "unknown_words": "drop",
+        "subsample": None,
         "num_shards": None,
     }
     assert not {entry.name for kind in (RunConfig, SparkConfig) for entry in fields(kind)} & set(merged)

@@ -30,6 +30,7 @@ from simglove_spark.schemas import PAIRS, VOCABULARY, WORD_COUNTS
 from simglove_spark.sources import read_corpus, source_of
 from simglove_spark.table_files import REPORT_DDL
 from simglove_spark.text_rows import Cleaning
+from simglove_spark.word_lists import WordLists
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -240,10 +241,20 @@ def test_the_manifests_tell_of_what_was_read_and_how(built: Path) -> None:
     assert counts.inputs == words.inputs == pairs.inputs == inputs
     assert words.parents == [counts.as_parent()]
     assert pairs.parents == [words.as_parent()]
-    as_read = {"column": None, "where": None, "normalize": "none", "lowercase": False}
-    assert counts.config == {**as_read, "on_bad_bytes": "error"}
-    assert words.config == {**counts.config, "min_count": 1, "max_vocab": None}
+    as_read = {"column": None, "where": None, "normalize": "none", "tokenizer": "whitespace", "lowercase": False}
+    as_read |= {"document_break": "line", "on_bad_bytes": "error", "on_bad_file": "error"}
+    assert counts.config == as_read
+    chosen = {
+        "min_count": 1,
+        "max_vocab": None,
+        "min_documents": 1,
+        "deny_list": None,
+        "vocabulary": None,
+        "grow": False,
+    }
+    assert words.config == {**counts.config, **chosen}
     options = {"window_size": 3, "distance_weighting": "harmonic", "unknown_words": "drop", "num_shards": 3}
+    options["subsample"] = None
     assert pairs.config == {**counts.config, **options}
     assert {key: pairs.details[key] for key in ("window_size", "weighting", "unit")} == {
         "window_size": 3,
@@ -564,7 +575,7 @@ def test_nothing_left_after_min_count(done: tuple[CorpusConfig, Path], tmp_path:
     counts = done[1] / "word_counts"
     most = max(count for _, count in rows_of(done[1], "word_counts"))
     with pytest.raises(InputError) as caught:
-        vocabulary.choose_vocabulary(counts, VocabularyConfig(min_count=most))
+        vocabulary.choose_vocabulary(counts, VocabularyConfig(min_count=most), WordLists(None, None, {}))
     assert str(caught.value) == (
         f"vocabulary must have at least 2 words; got 1 with --min-count {most} ({counts}). "
         f"The most frequent word occurs {most:,} times: lower --min-count, or give more text."

@@ -82,7 +82,7 @@ def test_a_manifest_comes_back_as_it_was(
 def test_what_stands_in_it(folder: Path) -> None:
     raw = json.loads((folder / FILE_NAME).read_text())
     assert set(raw) == {
-        *("format_version", "table", "schema", "files", "config", "config_hash", "inputs"),
+        *("format_version", "table", "schema", "files", "config", "config_hash", "inputs", "bad_files"),
         *("parents", "versions", "seed", "details"),
     }
     assert raw["files"] == [{"path": "a.parquet", "rows": 4, "bytes": 10, "sha256": hash_file(folder / "a.parquet")}]

@@ -15,6 +15,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import Manifest
 from simglove_spark.progress import Progress
 from simglove_spark.trainer import train
+from simglove_spark.training_inputs import check_pairs
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 KEEP = VocabularyConfig(min_count=3)
@@ -58,6 +59,30 @@ def test_parts_merged_are_the_bytes_of_counting_at_once(days: Path, tmp_path: Pa
         ours, theirs = Manifest.load(folder, table), Manifest.load(days / "whole" / table, table)
         assert ours == theirs
         assert ours.content_sha256 == theirs.content_sha256
+
+
+def test_the_whole_without_a_day_is_the_rest_counted_alone(days: Path, tmp_path: Path) -> None:
+    parts = [days / "whole" / "word_counts", days / "1" / "word_counts"]
+    merging.merge_words(parts, KEEP, tmp_path, RunConfig(), Progress(), (1, -1))
+    rest, words = corpus_of(days / "day0.txt", days / "day2.txt"), days / "merged" / "vocabulary"
+    counting.count_words(rest, KEEP, tmp_path / "rest", context())
+    counting.count_pairs(rest, WINDOW, words, tmp_path / "rest" / "pairs", context())
+    parts = [days / "whole" / "pairs", days / "1" / "pairs"]
+    merging.merge_pairs(parts, words, tmp_path / "pairs", RunConfig(), Progress(), (1, -1))
+    for table in ("word_counts", "vocabulary", "pairs"):
+        assert data_files(tmp_path / table) == data_files(tmp_path / "rest" / table) != {}
+        assert Manifest.load(tmp_path / table, table) == Manifest.load(tmp_path / "rest" / table, table)
+
+
+def test_parts_are_counted_under_a_vocabulary_with_weights(days: Path, tmp_path: Path) -> None:
+    parts = [days / str(day) / "word_counts" for day in range(3)]
+    merging.merge_words(parts, KEEP, tmp_path, RunConfig(), Progress(), (3, 1, 1))
+    words, pairs = tmp_path / "vocabulary", []
+    for day in range(3):
+        corpus, pairs = corpus_of(days / f"day{day}.txt"), [*pairs, tmp_path / f"pairs{day}"]
+        counting.count_pairs(corpus, WINDOW, words, pairs[-1], context())
+    merging.merge_pairs(pairs, words, tmp_path / "pairs", RunConfig(), Progress(), (3, 1, 1))
+    check_pairs(tmp_path / "pairs", words, TrainConfig())
 
 
 def test_merging_in_two_steps_is_merging_at_once(days: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_neighbours_are_counted_once_in_their_order(
         patch.setattr(pair_counter, "FIRST_SLOTS", 2)
         patch.setattr(pair_counter, "_power_of_two", lambda limit: slots)
         for own in cut(folder / "text", text, places):
-            words, counter = word_ids.word_ids(table, True), NeighbourCounter(table.size, 2, 1 << 16)
+            words, counter = word_ids.word_ids(table, True), NeighbourCounter(table, 2, 1 << 16)
             for piece in pieces_of(own, Cleaning()):
                 runs += cooccurrence.count_piece(words, counter, piece)
             runs += counter.drain()
@@ -63,16 +63,17 @@ def test_neighbours_are_counted_once_in_their_order(
     assert cells_of(runs, len(known)) == {(known.index(a), known.index(b)): n for (a, b), n in expected.items()}
 
 
-def test_neighbours_by_hand() -> None:
-    words = WordIds(build_word_table(pa.array(["new", "york", "very"])), keep_places=True)
-    counter = NeighbourCounter(3, 1, 1 << 16)
+@pytest.mark.parametrize("counts", [None, [1, 2, 3]])  # ids are handed out, whatever the ranks
+def test_neighbours_by_hand(counts: list[int] | None) -> None:
+    table = build_word_table(pa.array(["new", "york", "very"]), counts)
+    words, counter = WordIds(table, keep_places=True), NeighbourCounter(table, 1, 1 << 16)
     rows = ["new york very very very new", "york york", "new ? york", "", "york new york"]
     runs = [*cooccurrence.count_piece(words, counter, Piece(pa.array(rows), 5, 0)), *counter.drain()]
     assert cells_of(runs, 3) == {(0, 1): 2, (1, 2): 1, (2, 2): 2, (2, 0): 1, (1, 1): 1, (1, 0): 1}
 
 
 def test_keys_hold_the_highest_ids() -> None:
-    counter = NeighbourCounter(2**31 - 1, 1, 1 << 16)
+    counter = NeighbourCounter(build_word_table(pa.array(["a"])), 1, 1 << 16)
     list(counter.add(np.array([2**31 - 2, 2**31 - 2, 0, 2**31 - 2, 0], np.int32)))
     found = {
         (int(key) >> 32, (int(key) & neighbour_counter.LOW_BITS) - 1): int(value)

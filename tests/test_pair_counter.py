@@ -54,7 +54,12 @@ def piece_of(rows: list[bytes]) -> Piece:
 
 
 def counted(
-    parts: list[list[bytes]], words: list[str], weights: np.ndarray, sizes: Sizes, shards: int = 3
+    parts: list[list[bytes]],
+    words: list[str],
+    weights: np.ndarray,
+    sizes: Sizes,
+    shards: int = 3,
+    counts: np.ndarray | None = None,
 ) -> tuple[Counter[tuple[int, int]], int, int]:
     """Pair counts through one `PairCounter` per part, as tasks have them; how many runs it gave, and words it met.
 
@@ -70,13 +75,13 @@ def counted(
         patch.setattr(pair_counter, "RUN_BYTES", sizes.run_bytes)
         patch.setattr(pair_counter, "_power_of_two", lambda limit: sizes.most_slots)
         for rows in parts:
-            counter = PairCounter(len(words), weights, shards, 1 << 20)
-            ids = WordIds(build_word_table(pa.array(words)))
+            table = build_word_table(pa.array(words), counts)
+            counter, ids = PairCounter(table, weights, shards, 1 << 20), WordIds(table)
             for shard, run in count_piece(ids, counter, piece_of(rows)):
                 runs[shard].append(run)
             for shard, run in counter.drain():
                 runs[shard].append(run)
-            met += counter.words
+            met += ids.met
     found: Counter[tuple[int, int]] = Counter()
     for shard, strings in runs.items():
         tables = merged_tables(strings, len(words)) if strings else []
@@ -102,6 +107,30 @@ def test_any_tables_and_blocks_count_what_a_plain_loop_counts(
     found, _, met = counted([encoded(rows)], WORDS, distance_weights(window, weighting), sizes)
     assert found == naive.count_pairs(encoded(rows), ids_of(WORDS), window, weighting)
     assert met == sum(word in WORDS for row in rows for word in row)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=ROWS,
+    window=st.integers(1, 6),
+    sizes=SIZES,
+    counts=st.lists(st.integers(0, 4), min_size=len(WORDS), max_size=len(WORDS)),
+)
+@example(rows=[["rarer", "a", "b"]], window=2, sizes=Sizes(triangle=2), counts=[0, 0, 0, 0, 0, 0, 0, 0, 1, 2])
+def test_words_in_any_order_of_frequency_are_counted_by_rank_and_handed_out_by_id(
+    rows: list[list[str]], window: int, sizes: Sizes, counts: list[int]
+) -> None:
+    weights = distance_weights(window, "harmonic")
+    found, _, _ = counted([encoded(rows)], WORDS, weights, sizes, counts=np.array(counts))
+    assert found == naive.count_pairs(encoded(rows), ids_of(WORDS), window, "harmonic")
+
+
+def test_the_most_frequent_words_lie_in_the_triangle_whatever_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pair_counter, "TRIANGLE_WORDS", 2)
+    table = build_word_table(pa.array(WORDS), np.arange(10))
+    counter = PairCounter(table, distance_weights(1, "flat"), 1, 1 << 20)
+    assert list(count_piece(WordIds(table), counter, piece_of([b"rare rarer", b"a b"]))) == []
+    assert (counter.triangle.tolist(), counter.cells) == ([1], 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -146,12 +175,14 @@ def test_a_small_counter_drains_many_times_and_counts_the_same() -> None:
 
 @pytest.mark.parametrize("memory", [1, 1000, 100_000, 1 << 30])
 def test_tables_keep_to_their_budget_and_never_fall_below_what_works(memory: int) -> None:
-    counter = PairCounter(5000, distance_weights(10, "flat"), 1, memory)
+    table = build_word_table(pa.array([f"w{number}" for number in range(5000)]))
+    counter = PairCounter(table, distance_weights(10, "flat"), 1, memory)
     assert 2 <= counter.frequent <= 4096
     assert counter.most_slots >= 1024
-    assert 2 * counter.triangle.nbytes <= max(16, memory / 2)
+    triangle = counter.triangle.size * pair_counter.BYTES_PER_TRIANGLE_CELL
+    assert triangle <= max(44, memory / 2)
     if counter.most_slots > 1024:
-        assert 2 * counter.triangle.nbytes + counter.most_slots * pair_counter.BYTES_PER_SLOT <= memory
+        assert triangle + counter.most_slots * pair_counter.BYTES_PER_SLOT <= memory
 
 
 class Impatient(PairCounter):
@@ -169,8 +200,9 @@ class Impatient(PairCounter):
 def test_a_table_smaller_than_the_window_still_comes_to_an_end(window: int) -> None:
     words = [f"w{number}" for number in range(50)]
     rows = [" ".join(words * 2).encode()]
-    counter = Impatient(len(words), distance_weights(window, "flat"), 1, 1)
-    runs = count_piece(WordIds(build_word_table(pa.array(words))), counter, piece_of(rows))
+    table = build_word_table(pa.array(words))
+    counter = Impatient(table, distance_weights(window, "flat"), 1, 1)
+    runs = count_piece(WordIds(table), counter, piece_of(rows))
     strings = [run for _, run in itertools.chain(runs, counter.drain())]
     cells = [row for table in merged_tables(strings, 50) for row in table.to_pylist()]
     expected = naive.count_pairs(rows, ids_of(words), window, "flat")
@@ -239,21 +271,23 @@ def test_count_pairs_compiled_or_not_fills_the_same_tables() -> None:
 
 
 def test_the_twins_of_the_table_kernels_agree() -> None:
-    ids = np.random.default_rng(5).integers(-1, 9, 400).astype(np.int32)
+    ranks = np.random.default_rng(5).integers(-1, 9, 400).astype(np.int32)
     triangle, frequent, keys, values = empty_tables(128, 4)
-    position, _ = pairs.count_pairs(ids, 0, 400, np.array([2, 1]), triangle, frequent, keys, values, 0, 100)
+    position, _ = pairs.count_pairs(ranks, 0, 400, np.array([2, 1]), triangle, frequent, keys, values, 0, 100)
     assert position == 400
+    ids = np.array([3, 8, 0, 1, 7, 2, 6, 4, 5], np.int32)
     results = []
     with np.errstate(over="ignore"):
         for twin in (lambda kernel: kernel, lambda kernel: kernel.py_func):
             new_keys, new_values = np.zeros(256, np.uint64), np.zeros(256, np.int64)
             twin(pairs.rehash)(keys, values, new_keys, new_values)
+            twin(pairs.put_ids)(new_keys, ids)
             sizes = np.zeros((9, 2), np.int64)
-            twin(pairs.cells_per_word)(triangle, frequent, keys, sizes)
+            twin(pairs.cells_per_word)(triangle, ids[:frequent], new_keys, sizes)
             ends = np.cumsum(sizes[:, 1])
             cursors = ends - sizes[:, 1]
             contexts, counts = np.zeros(ends[-1], np.int32), np.zeros(ends[-1], np.int64)
-            twin(pairs.gather_upper)(triangle, frequent, keys, values, cursors, contexts, counts)
+            twin(pairs.gather_upper)(triangle, ids[:frequent], new_keys, new_values, cursors, contexts, counts)
             assert cursors.tolist() == ends.tolist()
             row_ends = np.cumsum(sizes[:, 0])
             across, across_counts = np.zeros(row_ends[-1], np.int32), np.zeros(row_ends[-1], np.int64)
@@ -262,6 +296,9 @@ def test_the_twins_of_the_table_kernels_agree() -> None:
             )
             results.append([part.tolist() for part in (new_keys, new_values, sizes, contexts, counts, across)])
     assert results[0] == results[1]
-    assert {int(key): int(value) for key, value in zip(keys, values, strict=True) if key} == {
-        key: value for key, value in zip(*results[0][:2], strict=True) if key
-    }
+    of_rank, named = ids.tolist(), {}
+    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+        low, high = sorted((of_rank[key >> 32], of_rank[key & 0xFFFFFFFF]))
+        if key:
+            named[low << 32 | high] = value
+    assert named == {key: value for key, value in zip(*results[0][:2], strict=True) if key}

@@ -156,7 +156,7 @@ def test_merging_leaves_its_work_arrays_at_zero_and_agrees_with_its_twin(compile
     assert heads.tolist() == [0, 2, 1]
     found = []
     with np.errstate(over="ignore"):
-        while cells := merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+        while cells := merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts, False):
             found += list(zip(words[:cells].tolist(), contexts[:cells].tolist(), counts[:cells].tolist(), strict=True))
             assert not sums.any()
             assert not seen.any()

@@ -1,7 +1,7 @@
 """Files read by byte ranges: every word and every pair once, wherever the cuts fall."""
 
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,24 @@ BOM = b"\xef\xbb\xbf"
 VOCABULARY = [b"a", b"bb", b"ccc", b"dd", b"abb", b"add"]
 
 
-def cut(path: Path, places: list[int]) -> list[Range]:
+BREAKS = st.sampled_from(["line", "blank-line", "file"])
+
+
+def documents(text: bytes, breaks: str) -> list[bytes]:
+    """Rows of a text: lines, groups of lines that are not blank, or all of it."""
+    lines = naive.lines(text)
+    if breaks == "line":
+        return lines if lines[-1] else lines[:-1]
+    if breaks == "file":
+        return [text] if text.split() else []
+    groups = groupby(lines, key=lambda line: bool(line.split()))
+    return [b"\n".join(group) for has_words, group in groups if has_words]
+
+
+def cut(path: Path, places: list[int], breaks: str = "line") -> list[Range]:
     size = path.stat().st_size
     bounds = sorted({0, size, *(place % (size + 1) for place in places)})
-    return [Range(str(path), begin, end, size) for begin, end in pairwise(bounds)]
+    return [Range(str(path), begin, end, size, breaks) for begin, end in pairwise(bounds)]
 
 
 def words_in(ranges: list[Range]) -> tuple[Counter[bytes], int, int]:
@@ -54,7 +68,7 @@ def rows_in(own: Range) -> list[bytes]:
         rows[-is_open:] = [rows[-1] + texts[0], *texts[1:]] if is_open else [*rows, *texts]
         is_open, ended = piece.is_open, ended + piece.rows
         assert piece.ahead is None
-    assert ended == len(rows)
+    assert ended == sum(bool(row.split()) for row in rows) if own.breaks != "line" else ended == len(rows)
     return [row.removesuffix(b"\n").removesuffix(b"\r") for row in rows]
 
 
@@ -62,8 +76,8 @@ def pairs_in(tasks: list[list[Range]], window: int, keep_places: bool) -> Counte
     found: Counter[tuple[int, int]] = Counter()
     for task in tasks:
         weights = distance_weights(window, "harmonic")
-        counter = PairCounter(len(VOCABULARY), weights, 1, 1 << 20)
-        words = WordIds(build_word_table(pa.array([word.decode() for word in VOCABULARY])), keep_places)
+        table = build_word_table(pa.array([word.decode() for word in VOCABULARY]))
+        counter, words = PairCounter(table, weights, 1, 1 << 20), WordIds(table, keep_places)
         read = (piece for own in task for piece in pieces_of(own, Cleaning()))
         runs = [run for piece in read for run in cooccurrence.count_piece(words, counter, piece)] + list(
             counter.drain()
@@ -80,19 +94,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(
-    text=TEXT.filter(bool), places=st.lists(st.integers(0, 300), max_size=6), block=st.sampled_from([1, 2, 7, 1 << 20])
+    text=TEXT.filter(bool),
+    places=st.lists(st.integers(0, 300), max_size=6),
+    block=st.sampled_from([1, 2, 7, 1 << 20]),
+    breaks=BREAKS,
 )
-@settings(max_examples=300, deadline=None)
-def test_each_word_and_row_is_read_once(folder: Path, text: bytes, places: list[int], block: int) -> None:
+@settings(max_examples=500, deadline=None)
+def test_each_word_and_row_is_read_once(folder: Path, text: bytes, places: list[int], block: int, breaks: str) -> None:
     path = folder / "text.txt"
     path.write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_ranges, "BLOCK_BYTES", block)
         patch.setattr(text_ranges, "AHEAD_BYTES", block)
-        found, rows, bad = words_in(cut(path, places))
-    expected = naive.lines(text)
+        found, rows, bad = words_in(cut(path, places, breaks))
     assert found == Counter(text.split())
-    assert (rows, bad) == (len(expected) - (expected[-1] == b""), 0)
+    assert (rows, bad) == (len(documents(text, breaks)), 0)
 
 
 @given(
@@ -124,25 +140,53 @@ def test_whole_rows_belong_to_the_range_in_which_they_begin(
 
 @given(
     text=TEXT.filter(bool),
+    mark=st.sampled_from([b"", BOM]),
+    places=st.lists(st.integers(0, 300), max_size=6),
+    block=st.sampled_from([1, 2, 7, 1 << 20]),
+    breaks=st.sampled_from(["blank-line", "file"]),
+)
+@settings(max_examples=500, deadline=None)
+def test_each_document_is_read_whole_by_one_range(
+    folder: Path, text: bytes, mark: bytes, places: list[int], block: int, breaks: str
+) -> None:
+    path = folder / "text.txt"
+    path.write_bytes(mark + text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_ranges, "BLOCK_BYTES", block)
+        patch.setattr(text_ranges, "AHEAD_BYTES", block)
+        found = [row.split() for own in cut(path, places, breaks) for row in rows_in(own) if row.split()]
+    assert found == [row.split() for row in documents(text, breaks)]
+
+
+@given(
+    text=TEXT.filter(bool),
     places=st.lists(st.integers(0, 300), max_size=6),
     window=st.sampled_from([1, 2, 5, 40]),
     keep_places=st.booleans(),
     block=st.sampled_from([1, 7, 1 << 20]),
     together=st.booleans(),
+    breaks=BREAKS,
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_each_pair_is_counted_once(
-    folder: Path, text: bytes, places: list[int], window: int, keep_places: bool, block: int, together: bool
+    folder: Path,
+    text: bytes,
+    places: list[int],
+    window: int,
+    keep_places: bool,
+    block: int,
+    together: bool,
+    breaks: str,
 ) -> None:
     path = folder / "text.txt"
     path.write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_ranges, "BLOCK_BYTES", block)
         patch.setattr(text_ranges, "AHEAD_BYTES", block)
-        ranges = cut(path, places)
+        ranges = cut(path, places, breaks)
         found = pairs_in([ranges] if together else [[own] for own in ranges], window, keep_places)
     ids = {word: number for number, word in enumerate(VOCABULARY)}
-    assert found == naive.count_pairs(naive.lines(text), ids, window, "harmonic", keep_places)
+    assert found == naive.count_pairs(documents(text, breaks), ids, window, "harmonic", keep_places)
 
 
 def test_a_word_longer_than_many_ranges_belongs_to_the_one_where_it_starts(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_words_are_found_and_unknown_ones_dropped_however_hashes_collide(
 ) -> None:
     column = pa.array(["x"] * start + words)[start:]
     slots = 1 << len(words).bit_length()  # one more than the words at least: nearly every word collides
-    table = build_word_table(column, slots if tight else None)
+    table = build_word_table(column, slots=slots if tight else None)
     ids = {word: number for number, word in enumerate(words)}
     asked = [*others, *words]
     expected = [tokens.END_OF_ROW if word is None else ids[word] for word in asked if word is None or word in ids]
@@ -263,7 +263,7 @@ def test_words_are_found_and_unknown_ones_dropped_however_hashes_collide(
 
 
 def test_the_twins_of_the_table_kernels_agree() -> None:
-    table = build_word_table(pa.array(["a", "bb", "飞机"]), 4)
+    table = build_word_table(pa.array(["a", "bb", "飞机"]), slots=4)
     slots = np.full(4, -1, np.int32)
     tokens.index_words.py_func(table.word_bytes, table.word_offsets, slots)
     assert slots.tolist() == table.slots.tolist()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from test_text_ranges import BREAKS, documents
 
 from simglove_spark import cooccurrence, text_ranges, text_rows, word_ids
 from simglove_spark.kernels import phrases as kernels
@@ -23,7 +24,9 @@ from simglove_spark.word_table import WordTable, build_word_table
 
 WORDS = [b"a", b"b", b"c", b"dd"]
 SPACES = [b" ", b" ", b" ", b"  ", b"\t", b"\n", b"\r", b"\r\n", b" \n "]
-TEXT = st.lists(st.sampled_from([*WORDS * 2, b"unknown", *SPACES * 2]), min_size=1, max_size=60).map(b"".join)
+WHITE = "whitespace"
+TOKENIZERS = st.sampled_from([WHITE, "words"])
+TEXT = st.lists(st.sampled_from([*WORDS * 2, b"unknown", b" - ", *SPACES * 2]), min_size=1, max_size=60).map(b"".join)
 PLACES = st.lists(st.integers(0, 200), max_size=6)
 
 
@@ -59,10 +62,15 @@ def joined_words(rounds: list[naive.Phrases]) -> list[bytes]:
     return sorted({word for phrases in rounds for word in phrases.values()})
 
 
-def cut(path: Path, text: bytes, places: list[int]) -> list[Range]:
+def rows_of(text: bytes, breaks: str, tokenizer: str) -> list[list[bytes]]:
+    """Words of each row; for Unicode's word boundaries a dash is none."""
+    return [[word for word in row.split() if tokenizer == WHITE or word != b"-"] for row in documents(text, breaks)]
+
+
+def cut(path: Path, text: bytes, places: list[int], breaks: str = "line") -> list[Range]:
     path.write_bytes(text)
     bounds = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
-    return [Range(str(path), begin, end, len(text)) for begin, end in pairwise(bounds)]
+    return [Range(str(path), begin, end, len(text), breaks) for begin, end in pairwise(bounds)]
 
 
 @pytest.fixture(scope="module")
@@ -84,29 +92,46 @@ def words_in(table: WordTable, ids: list[np.ndarray]) -> list[bytes]:
     return [marks.get(number) or data[offsets[number] : offsets[number + 1]] for number in every]
 
 
-@settings(max_examples=400, deadline=None)
-@given(text=TEXT, rounds=all_rounds(), places=PLACES, block=st.sampled_from([1, 3, 7, 1 << 10]), together=st.booleans())
-@example(b"a b a b a b a b", [{(b"a", b"b"): b"a_b", (b"b", b"a"): b"b_a"}], [5, 6], 1 << 10, False)
-@example(b"a a a a a a a a", [{(b"a", b"a"): b"a_a"}, {(b"a_a", b"a_a"): b"a_a_a_a"}], [3, 8], 1, True)
-@example(b"a b\n  c a b c", [{(b"c", b"a"): b"c_a"}], [5], 1 << 10, False)
+@settings(max_examples=1000, deadline=None)
+@given(
+    text=TEXT,
+    rounds=all_rounds(),
+    places=PLACES,
+    block=st.sampled_from([1, 3, 7, 1 << 10]),
+    together=st.booleans(),
+    breaks=BREAKS,
+    tokenizer=TOKENIZERS,
+)
+@example(b"a b a b a b a b", [{(b"a", b"b"): b"a_b", (b"b", b"a"): b"b_a"}], [5, 6], 1 << 10, False, "line", WHITE)
+@example(b"a a a a a a a", [{(b"a", b"a"): b"a_a"}, {(b"a_a", b"a_a"): b"aaaa"}], [3, 8], 1, True, "line", WHITE)
+@example(b"a b\n  c a b c", [{(b"c", b"a"): b"c_a"}], [5], 1 << 10, False, "line", WHITE)
+@example(b"a \n b c\n \n a b", [{(b"a", b"b"): b"a_b"}], [2, 3, 9, 11], 1 << 10, False, "blank-line", WHITE)
+@example(b"a\n\n\n\n b c a b", [{(b"a", b"b"): b"a_b"}], [2, 4, 6], 1 << 10, False, "file", WHITE)
 def test_ranges_give_each_joined_word_once_and_in_order(
-    folder: Path, text: bytes, rounds: list[naive.Phrases], places: list[int], block: int, together: bool
+    folder: Path,
+    text: bytes,
+    rounds: list[naive.Phrases],
+    places: list[int],
+    block: int,
+    together: bool,
+    breaks: str,
+    tokenizer: str,
 ) -> None:
     table = table_of(rounds, WORDS + joined_words(rounds))
     found: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:
         small_blocks(patch, block)
         words = JoinedIds(table, True, table.size)
-        for own in cut(folder / "text", text, places):
+        for own in cut(folder / "text", text, places, breaks):
             words = words if together else JoinedIds(table, True, table.size)
-            for piece in pieces_of(own, Cleaning()):
+            for piece in pieces_of(own, Cleaning(tokenizer=tokenizer)):
                 found += words_in(table, [ids.copy() for ids in words.own(piece)])
-    rows = [naive.join(row.split(), rounds) for row in naive.lines(text)]
+    rows = [naive.join(row, rounds) for row in rows_of(text, breaks, tokenizer)]
     expected = [word if word in WORDS + joined_words(rounds) else b"?" for row in rows for word in row]
     assert [word for word in found if word != b"|"] == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     text=TEXT,
     rounds=all_rounds(),
@@ -115,6 +140,8 @@ def test_ranges_give_each_joined_word_once_and_in_order(
     keep_places=st.booleans(),
     block=st.sampled_from([1, 7, 1 << 10]),
     kept=st.integers(1, 4),
+    breaks=BREAKS,
+    tokenizer=TOKENIZERS,
 )
 def test_pairs_of_joined_text_are_counted_once(
     folder: Path,
@@ -125,23 +152,24 @@ def test_pairs_of_joined_text_are_counted_once(
     keep_places: bool,
     block: int,
     kept: int,
+    breaks: str,
+    tokenizer: str,
 ) -> None:
     vocabulary = joined_words(rounds)[::-1][:kept] + WORDS[:kept]  # others stand in phrases alone, or nowhere
     table = table_of(rounds, vocabulary)
     found: Counter[tuple[int, int]] = Counter()
     with pytest.MonkeyPatch.context() as patch:
         small_blocks(patch, block)
-        for own in cut(folder / "text", text, places):
+        for own in cut(folder / "text", text, places, breaks):
             words = word_ids.word_ids(table, keep_places)
-            counter = PairCounter(table.size, distance_weights(window, "harmonic"), 1, 1 << 16)
-            runs = [
-                run for piece in pieces_of(own, Cleaning()) for run in cooccurrence.count_piece(words, counter, piece)
-            ]
+            counter = PairCounter(table, distance_weights(window, "harmonic"), 1, 1 << 16)
+            pieces = pieces_of(own, Cleaning(tokenizer=tokenizer))
+            runs = [run for piece in pieces for run in cooccurrence.count_piece(words, counter, piece)]
             strings = [run for _, run in [*runs, *counter.drain()]]
             for cells in cooccurrence.merged_tables(strings, table.size) if strings else []:
                 for word, other, count in zip(*(column.to_pylist() for column in cells.columns), strict=True):
                     found[word, other] += count
-    rows: list[naive.Row] = [naive.join(row.split(), rounds) for row in naive.lines(text)]
+    rows: list[naive.Row] = [naive.join(row, rounds) for row in rows_of(text, breaks, tokenizer)]
     ids = {word: number for number, word in enumerate(vocabulary)}
     assert found == naive.count_pairs(rows, ids, window, "harmonic", keep_places)
 

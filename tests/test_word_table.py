@@ -45,6 +45,15 @@ def test_the_copy_is_built_once_and_read_again(
     assert not again.slots.flags.writeable
 
 
+def test_words_lie_by_rank_and_keep_their_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    counts = {"never": 0, "é": 5, "the": 9, "a": 0, "word": 5}
+    manifest = tables.write_vocabulary(tmp_path / "own", counts)
+    table = loaded((str(tmp_path / "own"), manifest.content_sha256))
+    assert words_of(table) == ["the", "é", "word", "never", "a"]
+    assert table.ids.tolist() == [2, 1, 4, 0, 3]
+
+
 @pytest.mark.parametrize("name", ARRAYS)
 @pytest.mark.parametrize("content", [None, b"", b"no array"])
 def test_a_copy_that_lost_something_is_built_anew(

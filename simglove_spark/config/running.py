@@ -11,25 +11,34 @@ from simglove_spark.option_checks import check_size, require, whole
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """What a run may use; nothing here changes a byte of the row solver's output."""
-
-    threads: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
-    """Threads of the trainer. By default all cores."""
+class BuildConfig:
+    """What building a table outside Spark may use."""
 
     memory: str = "auto"
-    """Memory of the trainer, such as 8g; auto takes 70 % of what is free. Shards that don't fit are read again each pass."""
-
-    max_runtime: Annotated[str | None, Parameter(show_default=False)] = None
-    """Time for training, such as 90m or 8h; then it stops with a checkpoint and exit code 7, and the same command goes on."""
+    """Memory outside Spark, such as 8g; auto takes 70 % of what is free. In training, shards that don't fit are read again each pass."""
 
     overwrite: Annotated[bool, Parameter(negative="")] = False
     """Build anew beside an existing output and switch at the end."""
 
     def __post_init__(self) -> None:
+        check_size(self.memory, "memory")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(BuildConfig):
+    """What a run may use; nothing here changes a byte of the row solver's output."""
+
+    threads: Annotated[int | None, Parameter(show_default=False, converter=whole)] = None
+    """Threads of the trainer. By default all cores."""
+
+    max_runtime: Annotated[str | None, Parameter(show_default=False)] = None
+    """Time for training, such as 90m or 8h; then it stops with a checkpoint and exit code 7, and the same command goes on."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         ok = self.threads is None or 1 <= self.threads <= 4096
         require(ok, "threads", "lie between 1 and 4096", self.threads, "Leave it out to use all cores.")
-        check_size(self.memory, "memory")
         if self.max_runtime is not None:
             parse_time(self.max_runtime, "max-runtime")
 
@@ -43,7 +52,7 @@ class SparkConfig:
     """Spark master. By default what spark-submit says, else local[*,4] on this machine."""
 
     worker_memory: str = "auto"
-    """Memory of each Python worker's tables while counting. auto: 1g, or less where this machine has less for each core."""
+    """Memory of each Python worker while counting, all in all. auto: 1280m, or less where this machine has less for each core."""
 
     driver_memory: str = "auto"
     """Heap of the local Spark; a compressed line or a column's row needs about 20 times its size. auto: 4g, or a quarter of the machine's memory."""

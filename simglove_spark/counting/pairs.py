@@ -1,16 +1,22 @@
 """The stage corpus, vocabulary -> pairs."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from simglove_spark import cooccurrence, forecast
 from simglove_spark.config import CorpusConfig, PairsConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.counting.context import Context, check_bytes, slots_and_memory, without
+from simglove_spark.disk import Rooms
+from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
+from simglove_spark.merge_parts import without_weight
 from simglove_spark.output import building, is_complete
 from simglove_spark.pair_counter import unit_of
+from simglove_spark.phrase_table import phrase_files
 from simglove_spark.sampling import sample_corpus
 from simglove_spark.schemas import PAIRS
 from simglove_spark.session import local_slots, watched
@@ -27,26 +33,35 @@ def count_pairs(
     Raises
     ------
     ConfigError
-        When the text is read in another way than for the vocabulary, or something else is at ``output``.
+        When the text is read in another way than for the vocabulary, when occurrences are to be dropped where phrases are
+        joined, or something else is at ``output``.
     InputError
         When the vocabulary is of another corpus, or the corpus is missing, empty or broken.
     ResourceError
         When memory or disk cannot suffice.
     """
-    inputs = list_inputs(corpus)
+    listed = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    check_corpus(corpus, inputs, words, vocabulary_folder)
-    if pairs_are_counted(corpus, config, inputs, words, output, context.run.overwrite):
+    check_corpus(corpus, listed, words, vocabulary_folder)
+    if config.subsample is not None and phrase_files(words):
+        raise ConfigError(
+            f"--subsample must be left out where phrases are joined; got {config.subsample:g} ({vocabulary_folder}). "
+            "Leave it out, or give a vocabulary without phrases."
+        )
+    if pairs_are_counted(corpus, config, listed, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
+    bad = [entry for entry in words.bad_files if any(entry["path"] == other["path"] for other in listed)]
+    inputs = without(bad, listed, context.progress)
     for entry in words.files:
         checked_path(vocabulary_folder, entry)
-    _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    rooms = _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
     with building(output, context.run.overwrite) as staging:
-        _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context).save(staging)
+        counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context, rooms)
+        replace(counted, bad_files=bad).save(staging)
     return Manifest.load(output, "pairs")
 
 
-def check_corpus(corpus: CorpusConfig, inputs: list[dict[str, Any]], words: Manifest, vocabulary_folder: Path) -> None:
+def check_corpus(corpus: CorpusConfig, listed: list[dict[str, Any]], words: Manifest, vocabulary_folder: Path) -> None:
     """Refuse a corpus that is read in another way than for the vocabulary, or that is no part of its input.
 
     Raises
@@ -54,30 +69,38 @@ def check_corpus(corpus: CorpusConfig, inputs: list[dict[str, Any]], words: Mani
     ConfigError
     InputError
     """
-    for name in ("lowercase", "normalize", "column", "where"):
+    for name in ("lowercase", "normalize", "tokenizer", "document_break", "column", "where", "on_bad_file"):
         if words.config.get(name) != getattr(corpus, name):
             raise ConfigError(
-                f"--{name} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
+                f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
                 "Give the same option to both stages."
             )
-    known = {entry["path"]: entry for entry in words.inputs}
-    if any(known.get(entry["path"]) != entry for entry in inputs):  # fewer are a part, for `merging.merge_pairs`
+    known = {entry["path"]: without_weight(entry) for entry in words.listed}
+    if any(known.get(entry["path"]) != entry for entry in listed):  # fewer are a part, for `merging.merge_pairs`
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
-            f"({vocabulary_folder}). Count the words of {_names(inputs)} first."
+            f"({vocabulary_folder}). Count the words of {_names(listed)} first."
         )
 
 
 def pairs_are_counted(
     corpus: CorpusConfig,
     config: PairsConfig,
-    inputs: list[dict[str, Any]],
+    listed: list[dict[str, Any]],
     words: Manifest,
     output: Path,
     overwrite: bool,
 ) -> bool:
     """Whether the pair table ``output`` is there already, counted under the vocabulary ``words``."""
-    return is_complete(output, "pairs", content_config(corpus, config), inputs, [words.as_parent()], overwrite)
+    return is_complete(output, "pairs", content_config(corpus, config), listed, [words.as_parent()], overwrite)
+
+
+def _no_pairs(inputs: list[dict[str, Any]], config: PairsConfig) -> InputError:
+    other = "" if config.subsample is None else " or --subsample"
+    return InputError(
+        f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
+        f"Every row has at most one word: check --column, or raise --window-size{other}."
+    )
 
 
 def _names(inputs: list[dict[str, Any]]) -> str:
@@ -92,15 +115,17 @@ def _tell_forecast(
     words: tuple[Path, Manifest],
     output: Path,
     context: Context,
-) -> None:
+) -> Rooms:
     table = shared_word_table(str(words[0]), words[1].content_sha256)
-    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus))
+    began = time.perf_counter()
+    rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus), corpus.document_break)
+    reading = time.perf_counter() - began
     slots, memory = slots_and_memory(context)
     share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
     total_words = round(words[1].details["total_words"] * (share or 1.0))
-    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory)
+    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory, reading)
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, output, local_slots(context.spark) is not None)
+    return context.refuse_what_cannot_fit(expected, output.parent)
 
 
 def _count_pairs(
@@ -110,13 +135,14 @@ def _count_pairs(
     words: tuple[Path, Manifest],
     staging: Path,
     context: Context,
+    rooms: Rooms,
 ) -> Manifest:
     folder, parent = words
     total_words = parent.details["total_words"]
     num_shards = cooccurrence.shards_for(config, total_words)
     with context.progress.task("count pairs", unit="tasks") as task:
         spark = context.session()
-        with watched(spark, "count pairs", task):
+        with watched(spark, "count pairs", task, rooms):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
             table = (str(folder), parent.content_sha256)
             counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)
@@ -124,10 +150,10 @@ def _count_pairs(
     files, total_pairs, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
     if total_pairs == 0 and inputs == parent.inputs:  # a part may have none
-        raise InputError(
-            f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
-            "Every row has at most one word: check --column, or raise --window-size."
-        )
+        raise _no_pairs(inputs, config)
+    if config.subsample is not None:
+        total_words = counters[KEPT_WORDS]
+        context.progress.note(f"--subsample {config.subsample:g} left {total_words:,} occurrences of vocabulary words.")
     details = {
         "window_size": config.window_size,
         "weighting": config.distance_weighting,

@@ -7,17 +7,20 @@ import pyarrow.compute as pc
 
 from simglove_spark import cooccurrence, forecast, phrases, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, PhrasesConfig, VocabularyConfig, content_config
-from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.corpus import list_inputs
+from simglove_spark.counting.context import Context, check_bytes, slots_and_memory, without
 from simglove_spark.counting.pairs import check_corpus
-from simglove_spark.counting.words import count_into
+from simglove_spark.counting.words import count_joined
+from simglove_spark.disk import Rooms
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete
+from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import PHRASES
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
 from simglove_spark.table_files import commit, write_file
+from simglove_spark.word_lists import read_lists
 
 Words = tuple[Path, Manifest]
 
@@ -48,7 +51,8 @@ def find_phrases(
     Raises
     ------
     ConfigError
-        When the text is read in another way than for the words, or something else is at ``output``.
+        When the text is read in another way than for the words, these were chosen by documents or lists, or something else
+        is at ``output``.
     InputError
         When the words are of another corpus, no pair is a phrase, or the corpus is missing or broken.
     ResourceError
@@ -58,24 +62,42 @@ def find_phrases(
         raise ConfigError(
             f"--output must be another folder than --words; got the same ({output}). Give another --output."
         )
-    inputs, folder = list_inputs(corpus), words_folder / "vocabulary"
-    words = Manifest.load(folder, "vocabulary")
-    check_corpus(corpus, inputs, words, folder)
-    if inputs != words.inputs:
-        raise InputError(
-            f"phrases must be sought in all the vocabulary's input; got {len(inputs)} of {len(words.inputs)} files "
-            f"({folder}). Give the same --input."
-        )
+    folder = words_folder / "vocabulary"
+    words, overwrite = Manifest.load(folder, "vocabulary"), context.run.overwrite
+    _check(corpus, words, folder)
     options, parents = content_config(corpus, config), [words.as_parent()]
-    if not is_complete(output / "phrases", "phrases", options, inputs, parents, context.run.overwrite):
-        _refuse_other_words(output, context.run.overwrite)
+    if not is_complete(output / "phrases", "phrases", options, words.listed, parents, overwrite):
+        _refuse_other_words(output, overwrite)
         for entry in words.files:
             checked_path(folder, entry)
-        with building(output / "phrases", context.run.overwrite) as staging:
+        with building(output / "phrases", overwrite) as staging:
             _find(corpus, config, (folder, words), staging, context).save(staging)
-    count_into(output, corpus, inputs, Manifest.load(output / "phrases", "phrases"), context)
+    count_joined(corpus, words, output / "phrases", output, context)
     rules = VocabularyConfig(min_count=words.config["min_count"], max_vocab=words.config["max_vocab"])
-    return vocabulary.choose_into(output, rules, content_config(corpus, rules), context.run.overwrite)
+    lists = read_lists(rules, content_config(corpus))
+    return vocabulary.choose_into(output, rules, lists, overwrite, context.progress)
+
+
+def _check(corpus: CorpusConfig, words: Manifest, folder: Path) -> None:
+    """Refuse a corpus that is not the vocabulary's, and words that counting them anew would not choose again."""
+    listed = list_inputs(corpus)
+    check_corpus(corpus, listed, words, folder)
+    rules = VocabularyConfig()
+    for name in ("vocabulary", "deny_list", "min_documents"):
+        if words.config.get(name, getattr(rules, name)) != getattr(rules, name):
+            raise ConfigError(
+                f"--words must be counted without --{name.replace('_', '-')}, which cannot be told of joined words; got words "
+                f"counted with it ({folder}). Count them without it."
+            )
+    if len(listed) < len(words.listed):
+        raise InputError(
+            f"phrases must be sought in all the vocabulary's input; got {len(listed)} of {len(words.listed)} files "
+            f"({folder}). Give the same --input."
+        )
+    if listed != words.listed:
+        raise InputError(
+            f"phrases must be sought where each input counts once; got other --weights ({folder}). Merge the words without."
+        )
 
 
 def _refuse_other_words(output: Path, overwrite: bool) -> None:
@@ -89,12 +111,13 @@ def _refuse_other_words(output: Path, overwrite: bool) -> None:
 
 def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context) -> Manifest:
     folder, parent = words
-    size, local = total_bytes(parent.inputs), local_slots(context.spark) is not None
-    expected = forecast.forecast_phrases(size, *slots_and_memory(context))
+    inputs = without(parent.bad_files, parent.listed, context.progress)
+    expected = forecast.forecast_phrases(
+        text_bytes(inputs, corpus.column), *slots_and_memory(context), corpus.tokenizer
+    )
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, staging, local)
-    with context.progress.task("find phrases", unit="tasks") as task:
-        report = _count_neighbours(corpus, config, words, staging, context, task)
+    rooms = context.refuse_what_cannot_fit(expected, staging.parent)
+    report = _count_neighbours(corpus, config, words, staging, context, rooms)
     files, _, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
     table = phrases.named(staging, files, folder, config.joiner)
@@ -102,27 +125,26 @@ def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Pa
     if not found:
         raise InputError(
             f"corpus must hold phrases; got none with --min-count {config.min_count} and --threshold {config.threshold} "
-            f"({parent.inputs[0]['path']}). Lower them, or count pairs under {folder}."
+            f"({inputs[0]['path']}). Lower them, or count pairs under {folder}."
         )
     files, _, _ = commit(staging, [write_file(staging, "phrases", PHRASES, [table])])
     context.progress.event("phrases found", phrases=found, **counters)
     details = {"rounds": pc.max(table["round"]).as_py(), "counters": counters}
-    options = content_config(corpus, config)
-    return new_manifest(
-        "phrases", PHRASES, files, options, inputs=parent.inputs, parents=[parent.as_parent()], details=details
-    )
+    made = {"inputs": inputs, "bad_files": parent.bad_files, "parents": [parent.as_parent()]}
+    return new_manifest("phrases", PHRASES, files, content_config(corpus, config), details=details, **made)
 
 
 def _count_neighbours(
-    corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context, task: Any
+    corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context, rooms: Rooms
 ) -> list[Any]:
     folder, parent = words
     total_words = parent.details["total_words"]
     num_shards = cooccurrence.shards_for(PairsConfig(), total_words)
-    spark = context.session()
-    with watched(spark, "find phrases", task):
-        sources = read_corpus(spark, parent.inputs, corpus, local_slots(context.spark))
-        table = (str(folder), parent.content_sha256)
-        counted = phrases.count_neighbours(sources, table, num_shards, context.worker_memory)
-        found = phrases.write_found(counted, str(staging), num_shards, str(folder), total_words, config)
-        return list(found.collect())
+    with context.progress.task("find phrases", unit="tasks") as task:
+        spark = context.session()
+        with watched(spark, "find phrases", task, rooms):
+            sources = read_corpus(spark, parent.inputs, corpus, local_slots(context.spark))
+            table = (str(folder), parent.content_sha256)
+            counted = phrases.count_neighbours(sources, table, num_shards, context.worker_memory)
+            found = phrases.write_found(counted, str(staging), num_shards, str(folder), total_words, config)
+            return list(found.collect())

@@ -5,15 +5,17 @@ from typing import Any
 
 from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
-from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory
+from simglove_spark.corpus import list_inputs
+from simglove_spark.counting.context import Context, Files, bad_files_of, check_bytes, slots_and_memory, without
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.output import building, is_complete
-from simglove_spark.schemas import WORD_COUNTS
+from simglove_spark.sampling import text_bytes
+from simglove_spark.schemas import word_counts_schema
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
 from simglove_spark.table_files import commit
+from simglove_spark.word_lists import read_lists
 
 
 def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, context: Context) -> Manifest:
@@ -27,58 +29,69 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     Raises
     ------
     ConfigError
-        When something else is at ``output``.
+        When something else is at ``output``, or two options or lists contradict each other.
     InputError
-        When the corpus is missing, empty, broken or not UTF-8, or no word is left.
+        When the corpus or a list of words is missing, empty, broken or not UTF-8, or no word is left.
     ResourceError
         When memory or disk cannot suffice.
     """
-    inputs = list_inputs(corpus)
-    count_into(output, corpus, inputs, None, context)
-    return vocabulary.choose_into(output, config, content_config(corpus, config), context.run.overwrite)
+    listed = list_inputs(corpus)
+    folder, overwrite = output / "word_counts", context.run.overwrite
+    lists = read_lists(config, content_config(corpus))  # what is wrong with them is told before anything is counted
+    if not words_are_counted(corpus, config, listed, output, overwrite):
+        with building(folder, overwrite) as staging:
+            bad = bad_files_of(listed, corpus, context)
+            _count_words(corpus, config, (listed, bad), staging, context).save(staging)
+    return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
 def words_are_counted(
-    corpus: CorpusConfig,
-    inputs: list[dict[str, Any]],
-    output: Path,
-    overwrite: bool,
-    phrases: Manifest | None = None,
+    corpus: CorpusConfig, config: VocabularyConfig, listed: list[dict[str, Any]], output: Path, overwrite: bool
 ) -> bool:
-    """Whether output/word_counts is there already, counted with these phrases joined (errors as in `output.is_complete`)."""
-    parents = [phrases.as_parent()] if phrases else []
-    return is_complete(output / "word_counts", "word_counts", content_config(corpus), inputs, parents, overwrite)
+    """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
+    return is_complete(output / "word_counts", "word_counts", _options(corpus, config), listed, [], overwrite)
 
 
-def count_into(
-    output: Path, corpus: CorpusConfig, inputs: list[dict[str, Any]], phrases: Manifest | None, context: Context
-) -> None:
-    """Count words into output/word_counts, with those of output/phrases joined if its manifest is given, unless it is done."""
-    folder, overwrite = output / "word_counts", context.run.overwrite
-    if not words_are_counted(corpus, inputs, output, overwrite, phrases):
+def count_joined(corpus: CorpusConfig, words: Manifest, phrases: Path, output: Path, context: Context) -> None:
+    """Count the words of a vocabulary's input anew with phrases joined, into output/word_counts, unless that is done.
+
+    What was left out for the vocabulary is left out again.
+    """
+    folder, overwrite, config = output / "word_counts", context.run.overwrite, VocabularyConfig()
+    joined = phrases, Manifest.load(phrases, "phrases")
+    parents = [joined[1].as_parent()]
+    if not is_complete(folder, "word_counts", _options(corpus, config), words.listed, parents, overwrite):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, inputs, staging, (output / "phrases", phrases), context).save(staging)
+            _count_words(corpus, config, (words.listed, words.bad_files), staging, context, joined).save(staging)
+
+
+def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:
+    """What decides the content of word_counts."""
+    return content_config(corpus) | ({"documents": True} if config.documents else {})
 
 
 def _count_words(
     corpus: CorpusConfig,
-    inputs: list[dict[str, Any]],
+    config: VocabularyConfig,
+    found: tuple[Files, Files],
     staging: Path,
-    joined: tuple[Path, Manifest | None],
     context: Context,
+    joined: tuple[Path, Manifest] | None = None,
 ) -> Manifest:
-    folder, phrases = joined
-    table = (str(folder), phrases.content_sha256) if phrases else None
-    size = total_bytes(inputs)
-    expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context))
+    """``found``: all files, and those to leave out; ``joined``: phrases."""
+    listed, bad = found
+    inputs = without(bad, listed, context.progress)
+    size = text_bytes(inputs, corpus.column)
+    expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
     context.progress.note(expected.sentence)
-    forecast.refuse_what_cannot_fit(expected, staging, local_slots(context.spark) is not None)
+    rooms = context.refuse_what_cannot_fit(expected, staging.parent)
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
-        with watched(spark, "count words", task):
-            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
-            counts = vocabulary.count_words(sources, vocabulary.shards_for(inputs), context.worker_memory, table)
-            report = vocabulary.write_word_counts(counts, str(staging)).collect()
+        with watched(spark, "count words", task, rooms):
+            sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
+            shards, table = vocabulary.shards_for(inputs), joined and (str(joined[0]), joined[1].content_sha256)
+            counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents, table)
+            report = vocabulary.write_word_counts(counts, str(staging), config.documents).collect()
     files, total_words, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
     if total_words == 0:
@@ -88,7 +101,7 @@ def _count_words(
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
-    parents = [phrases.as_parent()] if phrases else []
+    made = {"inputs": inputs, "bad_files": bad, "parents": [joined[1].as_parent()] if joined else []}
     return new_manifest(
-        "word_counts", WORD_COUNTS, files, content_config(corpus), inputs=inputs, parents=parents, details=details
+        "word_counts", word_counts_schema(config.documents), files, _options(corpus, config), details=details, **made
     )

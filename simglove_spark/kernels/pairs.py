@@ -1,7 +1,8 @@
 """Counting pairs i < j within a window, in two tables.
 
-Pairs of two of the most frequent words (ids below K) lie in a triangle without hashing: at least half of all pairs
-in natural text. The others lie in an open-addressing table with keys ``i << 32 | j`` (0: free, since i < j).
+Words are numbered by rank here. Pairs of two of the most frequent words (ranks below K) lie in a triangle without hashing:
+at least half of all pairs in natural text. The others lie in an open-addressing table with keys ``i << 32 | j`` (0: free,
+since i < j). What is handed out has ids for ranks.
 """
 
 import numpy as np
@@ -84,13 +85,26 @@ def rehash(keys, values, new_keys, new_values):
 
 
 @kernel
-def cells_per_word(triangle, frequent, keys, sizes):
-    """Add to ``sizes`` (int64[V, 2]) how many cells each word has with smaller ids and with greater ids."""
-    for high in range(1, frequent):
+def put_ids(keys, ids):
+    """Put ids (int32[V]) for ranks into the keys; a key is then no longer where its hash would have it."""
+    for slot in range(keys.size):
+        key = keys[slot]
+        if key != 0:
+            first, second = np.uint64(ids[key >> np.uint64(32)]), np.uint64(ids[key & np.uint64(0xFFFFFFFF)])
+            keys[slot] = min(first, second) << np.uint64(32) | max(first, second)
+
+
+@kernel
+def cells_per_word(triangle, ids, keys, sizes):
+    """Add to ``sizes`` (int64[V, 2]) how many cells each word has with smaller ids and with greater ids.
+
+    ``ids`` (int32[frequent]) are those of the triangle's words; the keys hold ids already.
+    """
+    for high in range(1, ids.size):
         for low in range(high):
             if triangle[high * (high - 1) // 2 + low] != 0:
-                sizes[high, 0] += 1
-                sizes[low, 1] += 1
+                sizes[max(ids[low], ids[high]), 0] += 1
+                sizes[min(ids[low], ids[high]), 1] += 1
     for slot in range(keys.size):
         if keys[slot] != 0:
             sizes[np.int64(keys[slot] & np.uint64(0xFFFFFFFF)), 0] += 1
@@ -98,15 +112,16 @@ def cells_per_word(triangle, frequent, keys, sizes):
 
 
 @kernel
-def gather_upper(triangle, frequent, keys, values, cursors, contexts, counts):
+def gather_upper(triangle, ids, keys, values, cursors, contexts, counts):
     """Write each cell (i, j) to row i, in no order; ``cursors`` (int64[V]) stand at the rows' starts and move."""
-    for high in range(1, frequent):
+    for high in range(1, ids.size):
         for low in range(high):
             count = triangle[high * (high - 1) // 2 + low]
             if count != 0:
-                contexts[cursors[low]] = high
-                counts[cursors[low]] = count
-                cursors[low] += 1
+                row = min(ids[low], ids[high])
+                contexts[cursors[row]] = max(ids[low], ids[high])
+                counts[cursors[row]] = count
+                cursors[row] += 1
     for slot in range(keys.size):
         if keys[slot] != 0:
             low = np.int64(keys[slot] >> np.uint64(32))

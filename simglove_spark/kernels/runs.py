@@ -85,7 +85,7 @@ def encode_rows(words, first, offsets, contexts, counts, out):
 
 
 @kernel
-def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts):
+def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts, signed):
     """Merge runs row by row until they end or the next row might not fit.
 
     Parameters
@@ -103,13 +103,21 @@ def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts
     words, contexts : int32[:]
     counts : int64[:]
         Filled with cells in order of word, then context. Longer than V.
+    signed : bool
+        Whether counts may be below 0, as numbers modulo 2^64.
 
     Returns
     -------
     cells : int64
         Cells written; 0 when all runs are at their end.
+
+    Raises
+    ------
+    OverflowError
+        When a sum passes 2^63 - 1, unless it is signed.
     """
     cells = 0
+    signs = np.int64(0)
     while True:
         word = np.int64(NO_ROW)
         for run in range(heads.size):
@@ -120,8 +128,11 @@ def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts
         lowest, highest = np.int64(seen.size), np.int64(-1)
         for run in range(heads.size):
             if heads[run] == word:
-                low, high = add_row(data, positions, ends, heads, run, sums, seen)
+                low, high, sign = add_row(data, positions, ends, heads, run, sums, seen)
                 lowest, highest = min(lowest, low), max(highest, high)
+                signs |= sign
+        if signs < 0 and not signed:
+            raise OverflowError("a sum of counts")
         for block in range(lowest, highest + 1):
             bits = seen[block]
             seen[block] = 0
@@ -138,23 +149,28 @@ def merge_rows(data, positions, ends, heads, sums, seen, words, contexts, counts
 
 @kernel
 def add_row(data, positions, ends, heads, run, sums, seen):
-    """Add one run's present row and read the head of its next; returns the first and last 64-block touched."""
+    """Add one run's present row and read the head of its next.
+
+    Returns the first and last 64-block touched, and a number below zero when a sum passed 2^63 - 1.
+    """
     position = positions[run]
     cells, position = read_number(data, position)
     context = np.int64(0)
     lowest = np.int64(seen.size)
+    signs = np.int64(0)  # the sums, bit by bit or: the first one that wraps is negative
     for cell in range(cells):
         difference, position = read_number(data, position)
         context += difference
         count, position = read_number(data, position)
         sums[context] += count
+        signs |= sums[context]
         block = context >> 6
         seen[block] |= np.uint64(1) << np.uint64(context & 63)
         if cell == 0:
             lowest = block
     positions[run] = position
     read_head(data, positions, ends, heads, run)
-    return lowest, context >> 6
+    return lowest, context >> 6, signs
 
 
 @kernel

@@ -8,6 +8,7 @@ import numpy as np
 
 from simglove_spark.kernels.compile import kernel
 
+NO_ROW = -1
 END_OF_ROW, HOLE = -1, -2  # a hole keeps the place of a word that is not counted
 
 
@@ -108,6 +109,18 @@ def find_slot(data, start, end, word_bytes, word_offsets, slots):
 
 
 @kernel
+def enter_word(data, start, end, word_bytes, word_offsets, slots, slot, entries):
+    """Make a word the next entry, at its free slot; False, and nothing is done, when there is no room for it."""
+    used = word_offsets[entries]
+    if entries == word_offsets.size - 1 or used + end - start > word_bytes.size:
+        return False
+    word_bytes[used : used + end - start] = data[start:end]
+    word_offsets[entries + 1] = used + end - start
+    slots[slot] = entries
+    return True
+
+
+@kernel
 def count_words(data, starts, ends, first, spans, word_bytes, word_offsets, slots, counts, entries):
     """Count words into a table until they end or the table is full.
 
@@ -138,17 +151,46 @@ def count_words(data, starts, ends, first, spans, word_bytes, word_offsets, slot
         slot = find_slot(data, start, end, word_bytes, word_offsets, slots)
         entry = slots[slot]
         if entry < 0:
-            used = word_offsets[entries]
-            if entries == counts.size or used + end - start > word_bytes.size:
+            if not enter_word(data, start, end, word_bytes, word_offsets, slots, slot, entries):
                 return span, entries
-            word_bytes[used : used + end - start] = data[start:end]
-            word_offsets[entries + 1] = used + end - start
-            slots[slot] = entries
             entry = np.int32(entries)
             counts[entry] = 0
             entries += 1
         counts[entry] += 1
     return spans, entries
+
+
+@kernel
+def count_documents(data, starts, ends, row, word_bytes, word_offsets, slots, counts, entries):
+    """Count words, and the rows that hold them, into a table until they end or the table is full.
+
+    As `count_words`, but for ``row`` (int64), a number that no earlier row had, and ``counts`` (int64[:, 3]): occurrences, rows,
+    and the last of these rows.
+
+    Returns
+    -------
+    span, row, entries : int64
+        The span to go on with, its row, and known words now.
+    """
+    for span in range(starts.size):
+        start, end = starts[span], ends[span]
+        if start == END_OF_ROW:
+            row += 1
+            continue
+        slot = find_slot(data, start, end, word_bytes, word_offsets, slots)
+        entry = slots[slot]
+        if entry < 0:
+            if not enter_word(data, start, end, word_bytes, word_offsets, slots, slot, entries):
+                return span, row, entries
+            entry = np.int32(entries)
+            counts[entry, 0] = counts[entry, 1] = 0
+            counts[entry, 2] = NO_ROW
+            entries += 1
+        counts[entry, 0] += 1
+        if counts[entry, 2] != row:
+            counts[entry, 1] += 1
+            counts[entry, 2] = row
+    return starts.size, row, entries
 
 
 @kernel
