@@ -1,4 +1,4 @@
-"""Commands that count: words and pairs of a corpus, and tables of parts made one."""
+"""Commands that count: words, phrases and pairs of a corpus, and tables of parts made one."""
 
 from typing import Annotated
 
@@ -9,10 +9,12 @@ from simglove_spark.config import (
     CorpusConfig,
     FileConfig,
     PairsConfig,
+    PhrasesConfig,
     RunConfig,
     SparkConfig,
     VocabularyConfig,
 )
+from simglove_spark.manifest import Manifest
 from simglove_spark.option_checks import Output, wholes
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
@@ -48,6 +50,28 @@ def count_words(
     manifest = counting.count_words(corpus, vocabulary, folder, context)
     save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
     print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
+
+
+def phrases(
+    corpus: CorpusConfig,
+    *,
+    words: Annotated[str, Parameter(help="Folder that count-words wrote; or phrases, to join what it joined further.")],
+    output: Output,
+    which: PhrasesConfig = PhrasesConfig(),
+    resources: RunConfig = RunConfig(),
+    spark: SparkConfig = SparkConfig(),
+    file: FileConfig = FileConfig(),
+) -> None:
+    """Find neighbours to join; writes the tables phrases, word_counts and a vocabulary under which pairs are counted joined."""
+    del file
+    from simglove_spark import counting
+
+    folder = local_path(output)
+    context = counting.Context(make_progress(), resources, spark, "phrases")
+    manifest = counting.find_phrases(corpus, which, local_path(words), folder, context)
+    save_config(folder / "phrases.yaml", resolved(corpus, which, resources, spark), words=words, output=output)
+    found = Manifest.load(folder / "phrases", "phrases")
+    print(f"{found.rows:,} phrases are in {folder / 'phrases'}, {manifest.rows:,} words in {folder / 'vocabulary'}.")
 
 
 def count_pairs(
@@ -117,6 +141,7 @@ def merge_pairs(
 
 COMMANDS = {
     "count-words": count_words,
+    "phrases": phrases,
     "count-pairs": count_pairs,
     "merge-words": merge_words,
     "merge-pairs": merge_pairs,

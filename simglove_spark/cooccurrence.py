@@ -21,9 +21,10 @@ from simglove_spark.memory import left_for_tables
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import Source, map_sources
-from simglove_spark.subsampling import Subsampling, places_of
+from simglove_spark.subsampling import Subsampling
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
-from simglove_spark.text_rows import Piece, Spans, spans
+from simglove_spark.text_rows import Piece
+from simglove_spark.word_ids import JoinedIds, WordIds, word_ids
 from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 CELLS_PER_GROUP = 1 << 20
 WORDS_PER_SHARD = 1 << 21
 LEAST_SHARDS = 4
+
+NewCounter = Callable[..., PairCounter]  # of a word table and ``memory``
 
 
 def shards_for(config: PairsConfig, total_words: int) -> int:
@@ -65,14 +68,26 @@ def count_pairs(
         carry how often each word is left (see `effective_counts`).
     """
     weights = distance_weights(config.window_size, config.distance_weighting)
+    new_counter = partial(PairCounter, weights=weights, num_shards=num_shards)
+    return count_runs(sources, vocabulary, new_counter, memory, config.keep_places, config.subsample)
+
+
+def count_runs(
+    sources: list[Source],
+    vocabulary: tuple[str, str],
+    new_counter: NewCounter,
+    memory: int,
+    keep_places: bool,
+    threshold: float | None = None,
+) -> "DataFrame":
+    """What the counters of all tasks, each made anew, hand out: as `count_pairs` tells, which has the other parameters."""
     count = partial(
         _count_partition,
         vocabulary=vocabulary,
-        weights=weights,
-        num_shards=num_shards,
+        new_counter=new_counter,
         memory=memory,
-        keep_places=config.keep_places,
-        threshold=config.subsample,
+        keep_places=keep_places,
+        threshold=threshold,
     )
     return map_sources(sources, count, "shard int, run binary")
 
@@ -81,20 +96,19 @@ def _count_partition(
     batches: Iterator[pa.RecordBatch],
     pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
     vocabulary: tuple[str, str],
-    weights: np.ndarray,
-    num_shards: int,
+    new_counter: NewCounter,
     memory: int,
     keep_places: bool,
     threshold: float | None,
 ) -> Iterator[pa.RecordBatch]:
     table = shared_word_table(*vocabulary)
     subsampling = None if threshold is None else Subsampling(table.counts, threshold)
-    room = left_for_tables(memory, table.nbytes)
-    counter = PairCounter(table, weights, num_shards, room, keep_places, subsampling)
+    words = word_ids(table, keep_places, subsampling)
+    counter = new_counter(table, memory=left_for_tables(memory, table.nbytes))
     bad_words = 0
     for piece in pieces(batches):
         bad_words += piece.bad
-        for run in _count_piece(counter, piece):
+        for run in count_piece(words, counter, piece):
             yield _run_batch(*run)
     for run in counter.drain():
         yield _run_batch(*run)
@@ -103,15 +117,12 @@ def _count_partition(
         yield _run_batch(EFFECTIVE_SHARD, effective_counts.to_bytes(table.by_id(subsampling.left)))
 
 
-def _count_piece(counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
-    for block in _blocks(counter, piece):
-        yield from counter.add(block)
+def count_piece(words: WordIds | JoinedIds, counter: PairCounter, piece: Piece) -> Iterator[tuple[int, bytes]]:
+    """Count one piece of text; yields what the counter hands out on the way."""
+    for ids in words.own(piece):
+        yield from counter.add(ids)
     if piece.ahead is not None:
-        yield from counter.reach(block for further in piece.ahead for block in _blocks(counter, further))
-
-
-def _blocks(counter: PairCounter, piece: Piece) -> Iterator[Spans]:
-    return spans(piece.column, piece.is_open, None if counter.subsampling is None else places_of(piece))
+        yield from counter.reach(words.ahead(piece))
 
 
 def _run_batch(shard: int, run: bytes) -> pa.RecordBatch:

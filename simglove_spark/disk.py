@@ -11,7 +11,7 @@ from simglove_spark.memory import show_size
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOLD_AS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
-_OWN_WRITER = "in write_file"  # stands in the traceback of a worker that could not write its file of a table
+OWN_WRITER = "in write_file"  # stands in the traceback of a worker that could not write its file of a table
 
 
 class Rooms(NamedTuple):
@@ -76,7 +76,7 @@ def full_disk(text: str, rooms: Rooms | None) -> ResourceError | None:
         return None
     if rooms is None:
         return ResourceError("disk must have room; got a full one. Free some, or set spark.local.dir.")
-    if _OWN_WRITER in text:
+    if OWN_WRITER in text:
         return ResourceError(
             f"disk must have room for the output, {show_size(rooms.output_bytes)} by the forecast; got a full one "
             f"({rooms.output}). Free some, or give another --output."

@@ -17,8 +17,9 @@ from simglove_spark.kernels.simd import LANES, padded_size
 from simglove_spark.memory import show_size, total_memory
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sides import TABLE
-from simglove_spark.subsampling import Subsampling, places_of_rows
-from simglove_spark.text_rows import spans
+from simglove_spark.subsampling import Subsampling
+from simglove_spark.text_rows import Piece
+from simglove_spark.word_ids import word_ids
 from simglove_spark.word_table import WordTable
 
 BYTES_PER_CELL_ON_DISK = 2.5  # measured 2.1 with harmonic windows on 17 M words
@@ -28,6 +29,7 @@ SESSION_SECONDS = 10.0
 # of one worker; functions of the user's own are taken for as slow as jieba
 WORDS_BYTES_PER_SECOND = {"whitespace": 20e6, "words": 7e6, "jieba": 4e6}
 WORDS_SHARE_OF_DISK = 0.1  # distinct words, shuffled and written, each
+NEIGHBOURS_SHARE_OF_DISK = 0.3  # pairs of neighbours, shuffled
 STAGE_SECONDS = 6.0  # starting tasks, writing the last shards
 BYTES_PER_CELL = {"rows": 12, "adagrad": 28}  # context, weight, pmi in memory; AdaGrad: also permuted, with the word
 BYTES_PER_CELL_DECODING = 32  # the columns as Arrow has them, and what is made of them
@@ -53,14 +55,29 @@ class Forecast:
 
 def forecast_words(size: int, files: int, slots: int, memory: int, tokenizer: str = "whitespace") -> Forecast:
     """What counting the words of ``size`` bytes of text will take, by the speed measured on plain text."""
-    speed = WORDS_BYTES_PER_SECOND.get(tokenizer, min(WORDS_BYTES_PER_SECOND.values()))
-    seconds = SESSION_SECONDS + STAGE_SECONDS + size / speed / slots
+    seconds = _seconds_of_words(size, slots, tokenizer)
     disk = int(size * WORDS_SHARE_OF_DISK)
     sentence = (
         f"Counting words of {show_size(size)} in {files:,} files will take about {show_size(memory)} of memory, "
         f"{show_size(2 * disk)} of disk and {_show_seconds(seconds)}."
     )
     return Forecast(sentence, memory, disk, seconds, shuffle=disk)
+
+
+def forecast_phrases(size: int, slots: int, memory: int, tokenizer: str = "whitespace") -> Forecast:
+    """What finding phrases in ``size`` bytes of text will take; counting its words anew comes on top."""
+    seconds = _seconds_of_words(size, slots, tokenizer)  # neighbours are counted as fast
+    shuffle = int(size * NEIGHBOURS_SHARE_OF_DISK)
+    sentence = (
+        f"Finding phrases in {show_size(size)} will take about {show_size(memory)} of memory, {show_size(shuffle)} of disk and "
+        f"{_show_seconds(seconds)}."
+    )
+    return Forecast(sentence, memory, 0, seconds, shuffle=shuffle)
+
+
+def _seconds_of_words(size: int, slots: int, tokenizer: str) -> float:
+    speed = WORDS_BYTES_PER_SECOND.get(tokenizer, min(WORDS_BYTES_PER_SECOND.values()))
+    return SESSION_SECONDS + STAGE_SECONDS + size / speed / slots
 
 
 def forecast_counting(
@@ -113,12 +130,12 @@ def _growth(rows: pa.Array, table: WordTable, config: PairsConfig) -> list[tuple
     """Vocabulary words and directed cells met so far, after each block of the sample."""
     weights = distance_weights(config.window_size, config.distance_weighting)
     subsampling = None if config.subsample is None else Subsampling(table.counts, config.subsample)
-    counter = PairCounter(table, weights, 1, SAMPLE_MEMORY, config.keep_places, subsampling)
+    words, counter = word_ids(table, config.keep_places, subsampling), PairCounter(table, weights, 1, SAMPLE_MEMORY)
     growth = []
-    for block in spans(rows, places=None if subsampling is None else places_of_rows(rows)):
-        for _ in counter.add(block):
+    for ids in words.own(Piece(rows, len(rows), 0)):
+        for _ in counter.add(ids):
             pass
-        growth.append((counter.words, counter.directed_cells()))
+        growth.append((words.met, counter.directed_cells()))
     return growth
 
 

@@ -103,13 +103,13 @@ def _summed(tables: list[pa.Table]) -> pa.Table:
     return sums.rename_columns(["word", "count"]).cast(WORD_COUNTS)
 
 
-class WordIds:
-    """Ids of words, as the vocabulary ``table`` (`schemas.VOCABULARY`) has them."""
+class KnownIds:
+    """Ids of words, as the vocabulary ``table`` (`schemas.VOCABULARY`) has them; with ``seen`` words of count 0 are refused."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, seen: bool = False) -> None:
         self.size = table.num_rows
         self._table = build_word_table(table["word"].combine_chunks())
-        self._is_absent = table["count"].to_numpy() == 0
+        self._is_absent = (table["count"].to_numpy() == 0) & seen
 
     def of(self, records: Records, column: int) -> NDArray[np.int32]:
         """Of a column of words as text, or of GloVe's ids from 1.
@@ -117,7 +117,7 @@ class WordIds:
         Raises
         ------
         InputError
-            When one is not in the vocabulary, or has count 0 there.
+            When one is not in the vocabulary, or has a count of 0 there that is refused.
         """
         words = records.columns[column]
         if pa.types.is_integer(words.type):

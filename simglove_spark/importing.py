@@ -17,7 +17,7 @@ from simglove_spark.cooccurrence import LEAST_SHARDS, merged_tables
 from simglove_spark.corpus import file_entries
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.foreign_files import rows_of
-from simglove_spark.foreign_rows import ForeignRows, WordIds, sums_of_rows
+from simglove_spark.foreign_rows import ForeignRows, KnownIds, sums_of_rows
 from simglove_spark.given_words import GivenWords
 from simglove_spark.kernels.balance import add_balance
 from simglove_spark.manifest import FileEntry, Manifest, new_manifest
@@ -93,20 +93,20 @@ def import_pairs(
     ):
         rows = ForeignRows(inputs, config)
         table = given.read() if given else sums_of_rows(rows, memory)
-        parent = write_vocabulary(table, folder, options, {"inputs": every}, parents, {})
-        _write_pairs(rows, table, parent, pairs, memory, task).save(pairs)
+        phrases = (given.path, "vocabulary") if given and given.kind == "table" else None
+        parent = write_vocabulary(table, folder, options, {"inputs": every}, parents, {}, phrases)
+        _write_pairs(rows, KnownIds(table, seen=given is not None), table, parent, pairs, memory, task).save(pairs)
         _refuse_changes(inputs)
         _tell(rows, progress)
     return Manifest.load(output / "pairs", "pairs")
 
 
 def _write_pairs(
-    rows: ForeignRows, table: pa.Table, words: Manifest, staging: Path, memory: int, task: Task
+    rows: ForeignRows, known: KnownIds, table: pa.Table, words: Manifest, staging: Path, memory: int, task: Task
 ) -> Manifest:
     config, inputs = rows.config, rows.inputs
     num_shards = _shards_for(inputs, config)
     spool = Spool(staging, table.num_rows, num_shards, memory)
-    known = WordIds(table)
     for records, counts in rows:
         ids = known.of(records, 0), known.of(records, 1)
         for one, other in (ids, ids[::-1])[: 2 if config.one_direction else 1]:

@@ -30,7 +30,8 @@ def open_parts(folders: list[Path], table: str, weights: tuple[int, ...]) -> lis
     Raises
     ------
     ConfigError
-        When there are fewer than two, their options differ, or the weights are not one for each, and none of them 0.
+        When there are fewer than two, their options differ, words were joined, or the weights are not one for each, and none
+        of them 0.
     InputError
         When a part is no complete table, or the counts could pass 2^63 times their weights.
     """
@@ -52,6 +53,11 @@ def open_parts(folders: list[Path], table: str, weights: tuple[int, ...]) -> lis
                     f"parts must be counted with the same options; got {key} {config.get(key)} ({part.folder}) and "
                     f"{first.get(key)} ({folders[0]}). Count one of them again."
                 )
+        if part.manifest.parent_sha256("phrases"):
+            raise ConfigError(
+                f"parts must be counted without phrases, which are found in the whole; got joined words ({part.folder}). "
+                "Merge what count-words wrote, then join: simglove phrases."
+            )
     total = sum(abs(part.weight) * part.manifest.details[TOTALS[table]] for part in opened)
     if total > MOST:
         raise InputError(

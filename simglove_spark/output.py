@@ -91,7 +91,7 @@ def _difference(found: Manifest, folder: Path, config: dict, inputs: list, paren
         changed = [entry["path"] for entry in inputs if entry not in found.listed]
         return f"the input {changed[0]} is new or changed" if changed else "it was made from more inputs"
     if found.parents != parents:
-        return "it was made from another " + " and ".join(parent["table"] for parent in found.parents)
+        return "it was made from another " + " and ".join(parent["table"] for parent in found.parents or parents)
     for entry in found.files:
         path = folder / entry.path
         if not path.is_file() or path.stat().st_size != entry.bytes:

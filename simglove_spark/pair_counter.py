@@ -6,10 +6,9 @@ from math import lcm
 import numpy as np
 
 from simglove_spark.errors import ResourceError
-from simglove_spark.kernels import pairs, runs, tokens
+from simglove_spark.kernels import pairs, runs
 from simglove_spark.kernels.hashes import shard_of_words
-from simglove_spark.subsampling import Subsampling
-from simglove_spark.text_rows import SPANS_PER_BLOCK, Spans
+from simglove_spark.kernels.tokens import END_OF_ROW, HOLE
 from simglove_spark.word_table import WordTable
 
 TRIANGLE_WORDS = 4096
@@ -46,8 +45,6 @@ def distance_weights(window_size: int, weighting: str) -> np.ndarray:
 class PairCounter:
     """Tables of pair counts that are handed out as runs, one or more per shard, whenever they are full.
 
-    ``words`` counts the vocabulary words met, those that are dropped too.
-
     Parameters
     ----------
     table : WordTable
@@ -55,23 +52,10 @@ class PairCounter:
     num_shards : int
     memory : int
         Bytes that tables and draining may take.
-    keep_places : bool
-        Whether words that are not in the table, or are dropped, take a place in the window.
-    subsampling : Subsampling, optional
-        Drops occurrences; spans must then come with their places.
     """
 
-    def __init__(
-        self,
-        table: WordTable,
-        weights: np.ndarray,
-        num_shards: int,
-        memory: int,
-        keep_places: bool = False,
-        subsampling: Subsampling | None = None,
-    ) -> None:
+    def __init__(self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int) -> None:
         self.table, self.weights, self.num_shards = table, weights, num_shards
-        self.keep_places, self.subsampling = keep_places, subsampling
         self.run_bytes = min(RUN_BYTES, max(1 << 16, memory // 32))
         beside = table.size * BYTES_PER_WORD + 3 * self.run_bytes  # a run as numpy, Python and Arrow have it
         memory = max(memory // 4, memory - beside)
@@ -80,62 +64,34 @@ class PairCounter:
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
         wanted = _power_of_two((memory - self.triangle.size * BYTES_PER_TRIANGLE_CELL) / BYTES_PER_SLOT)
         self.most_slots = max(room_for_a_window, wanted)
-        self.ids = np.empty(weights.size + SPANS_PER_BLOCK, np.int32)
-        self.used = self.words = 0
+        self.ids = np.empty(0, np.int32)
         self._begin(min(FIRST_SLOTS, self.most_slots))
 
     def _begin(self, slots: int) -> None:
         self.keys, self.values, self.cells = np.zeros(slots, np.uint64), np.zeros(slots, np.int64), 0
 
-    def add(self, spans: Spans) -> Iterator[tuple[int, bytes]]:
-        """Count a block of words; yields what had to be handed out to make room (mostly nothing)."""
-        position = self.used
-        end = self._look_up(spans, self.ids, position)
-        self.words += int(np.count_nonzero(self.ids[position:end] >= 0))
-        self.used = self._drop(spans, self.ids, position, end)
-        if self.subsampling is not None:
-            self.subsampling.count(self.ids, position, self.used)
-        yield from self._count(position, self.used)
-        self._keep_window()
+    def add(self, ids: np.ndarray) -> Iterator[tuple[int, bytes]]:
+        """Count a block of words (int32, see `word_ids`); yields what had to be handed out to make room (mostly nothing)."""
+        position = self.ids.size
+        self.ids = np.concatenate([self.ids, ids])
+        yield from self._count(position, self.ids.size)
+        self.ids = self.ids[-self.weights.size :].copy()
 
-    def reach(self, ahead: Iterator[Spans]) -> Iterator[tuple[int, bytes]]:
+    def reach(self, ahead: Iterator[np.ndarray]) -> Iterator[tuple[int, bytes]]:
         """Count the words before with those that follow in their row, but not these with each other; then end the row."""
-        ids, left = np.empty(SPANS_PER_BLOCK, np.int32), self.weights.size
-        for spans in ahead:
-            end = self._drop(spans, ids, 0, self._look_up(spans, ids, 0))
-            for word in ids[: min(end, left)]:
-                if word == tokens.END_OF_ROW:
+        left = self.weights.size
+        for ids in ahead:
+            for word in ids[:left]:
+                if word == END_OF_ROW:
                     left = 0
                     break
-                self.ids[self.used] = word
-                yield from self._count(self.used, self.used + 1)
-                self.ids[self.used] = tokens.HOLE
-                self.used, left = self.used + 1, left - 1
+                self.ids = np.append(self.ids, word)
+                yield from self._count(self.ids.size - 1, self.ids.size)
+                self.ids[-1] = HOLE
+                left -= 1
             if left == 0:
                 break
-        self.ids[self.used] = tokens.END_OF_ROW
-        self.used += 1
-        self._keep_window()
-
-    def _look_up(self, spans: Spans, ids: np.ndarray, used: int) -> int:
-        return int(
-            tokens.look_up(
-                spans.data,
-                spans.starts,
-                spans.ends,
-                spans.size,
-                self.table.word_bytes,
-                self.table.word_offsets,
-                self.table.slots,
-                self.keep_places or self.subsampling is not None,
-                ids,
-                used,
-            )
-        )
-
-    def _drop(self, spans: Spans, ids: np.ndarray, first: int, end: int) -> int:
-        """Drop what subsampling does not keep of ids[first:end]; returns where they end now."""
-        return end if self.subsampling is None else self.subsampling.drop(spans, ids, first, self.keep_places)
+        self.ids = np.array([END_OF_ROW], np.int32)
 
     def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Count the words from ``position`` to ``end`` with those before them."""
@@ -154,11 +110,6 @@ class PairCounter:
             )
             if position < end:
                 yield from self._make_room()
-
-    def _keep_window(self) -> None:
-        kept = min(self.weights.size, self.used)
-        self.ids[:kept] = self.ids[self.used - kept : self.used].copy()
-        self.used = kept
 
     def _make_room(self) -> Iterator[tuple[int, bytes]]:
         if self.keys.size >= self.most_slots:

@@ -1,4 +1,4 @@
-"""The four tables that pass between stages, declared once and checked at both doors.
+"""The tables that pass between stages, declared once and checked at both doors.
 
 Leaving a stage a table is written with its schema from here; entering the next one it is checked
 against the same schema, so that a foreign Parquet file is an `InputError` and never a wrong vector.
@@ -12,6 +12,16 @@ from simglove_spark.errors import InputError
 
 WORD_COUNTS = pa.schema([("word", pa.string()), ("count", pa.int64())])
 VOCABULARY = pa.schema([("word", pa.string()), ("word_id", pa.int32()), ("count", pa.int64())])
+PHRASES = pa.schema(
+    [
+        ("round", pa.int32()),
+        ("first", pa.string()),
+        ("second", pa.string()),
+        ("word", pa.string()),
+        ("count", pa.int64()),
+        ("npmi", pa.float64()),
+    ]
+)
 PAIRS = pa.schema([("word_id", pa.int32()), ("context_id", pa.int32()), ("count", pa.int64())])
 EFFECTIVE_COUNTS = pa.schema([("word_id", pa.int32()), ("count", pa.int64())])  # beside pairs of subsampled text
 

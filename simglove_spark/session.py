@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from simglove_spark import errors
 from simglove_spark.config import SparkConfig
-from simglove_spark.disk import Rooms, full_disk
+from simglove_spark.disk import OWN_WRITER, Rooms, full_disk
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
 from simglove_spark.memory import cores, parse_size, total_memory
@@ -249,11 +249,12 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
     if ended_by_signal.is_set():  # raised in the middle of a call, it may come out as a broken connection
         return StoppedError(STOPPED)
     text = str(error)
+    full = full_disk(text, rooms)
+    by_writer = full is not None and OWN_WRITER in text  # knows the disk, but not the forecast
     for name in ("ConfigError", "InputError", "ResourceError"):
         own = re.search(rf"simglove_spark\.errors\.{name}: (.*)", text)
-        if own:
+        if own and not by_writer:
             return getattr(errors, name)(own.group(1).strip())
-    full = full_disk(text, rooms)
     if full is not None:
         return full
     if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):

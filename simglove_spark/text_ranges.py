@@ -93,13 +93,15 @@ def pieces_of(own: Range, cleaning: Cleaning, whole_rows: bool = False) -> Itera
     is_at_once = needs_whole_rows(cleaning.tokenizer)
     with _opened(own) as stream:
         own = _own_rows(stream, own) if whole_rows or is_at_once else _own_words(stream, own)
-        breaks = RowBreaks(own.breaks)
+        breaks = RowBreaks(own.breaks) if whole_rows or is_at_once else _breaks_at_begin(stream, own)
+        is_cut = breaks.in_row
         parts = _parts(stream, own, breaks)
         for raw, rows, is_open, end in _unbroken(parts) if is_at_once else parts:
             column, bad = clean(raw, cleaning)
             origin = None if is_at_once else Origin(own.path, own.size, end - bytes_of(raw).size, raw, cleaning)
             ahead = _ahead(stream, own, end, breaks, cleaning) if is_open and end >= own.end else None
-            yield Piece(column, rows, bad, is_open, ahead, origin)
+            yield Piece(column, rows, bad, is_open, ahead, origin, is_cut)
+            is_cut = False
 
 
 def _parts(stream: BinaryIO, own: Range, breaks: RowBreaks) -> Iterator[Part]:
@@ -140,6 +142,30 @@ def _own_words(stream: BinaryIO, own: Range) -> Range:
     if _WHITE.match(_read(stream, own, own.begin - 1, 1)):
         return own
     return own._replace(begin=own.begin + sum(map(len, _rest_of_word(stream, own, own.begin))))
+
+
+def _breaks_at_begin(stream: BinaryIO, own: Range) -> RowBreaks:
+    """What ends rows; ``in_row`` when the range's text goes on with a row that an earlier range began, which has it `ahead`."""
+    first, breaks = _first_byte(stream, own), RowBreaks(own.breaks)
+    position = (own.begin if own.breaks == "line" else _end_of_word(stream, own, first)) - 1
+    while first <= position < own.begin:
+        text, following = _read_on(stream, own, position, min(AHEAD_BYTES, own.begin - position))
+        breaks.ends(text, following)
+        position += len(text)
+    has_more = own.breaks == "line" or _row_end(stream, own, own.begin, copy(breaks)) is None
+    return breaks if breaks.in_row and has_more else RowBreaks(own.breaks)
+
+
+def _end_of_word(stream: BinaryIO, own: Range, first: int) -> int:
+    """Where the last word before the range ends; ``first`` where there is none."""
+    position = own.begin
+    while position > first:
+        size = min(AHEAD_BYTES, position - first)
+        text = _read(stream, own, position - size, size).rstrip()
+        position -= size
+        if text:
+            return position + len(text)
+    return first
 
 
 def _own_rows(stream: BinaryIO, own: Range) -> Range:

@@ -81,6 +81,8 @@ class Piece:
         What follows in an open row that another task counts: words here and there are a pair, and it is counted here.
     origin : Origin, optional
         Where it was read, when that is known.
+    is_cut : bool
+        Whether another task counts what stands before in the first row.
     """
 
     column: pa.Array
@@ -89,6 +91,7 @@ class Piece:
     is_open: bool = False
     ahead: "Iterator[Piece] | None" = None
     origin: Origin | None = None
+    is_cut: bool = False
 
 
 def pieces(batches: Iterator[pa.RecordBatch], cleaning: Cleaning) -> Iterator[Piece]:

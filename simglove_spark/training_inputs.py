@@ -26,7 +26,7 @@ def load_vocabulary(folder: Path) -> pa.Table:
     """
     manifest = Manifest.load(folder, "vocabulary")
     tables = []
-    for entry in manifest.files:
+    for entry in manifest.own_files:
         path = checked_path(folder, entry)
         check(pq.read_schema(path), VOCABULARY, path)
         tables.append(pq.read_table(path))

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.joined_counter import JoinedCounter
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
 from simglove_spark.memory import left_for_tables
 from simglove_spark.output import building, is_complete
+from simglove_spark.phrase_table import copy_beside
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
 from simglove_spark.sources import Source, map_sources
@@ -32,7 +34,7 @@ from simglove_spark.table_files import (
 )
 from simglove_spark.text_rows import Piece, spans
 from simglove_spark.word_counter import DocumentCounter, WordCounter
-from simglove_spark.word_lists import UNLISTED, WordLists
+from simglove_spark.word_lists import UNLISTED, WordLists, told
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -41,13 +43,21 @@ ROWS_PER_GROUP = 1 << 20
 BYTES_PER_SHARD = 64 << 20
 MOST_WORDS = 2**31 - 2  # ids are int32
 
+Phrases = tuple[Path, str]  # folder of a complete table that has phrases, and which table it is
+
 
 def shards_for(inputs: list[dict[str, Any]]) -> int:
     """Number of files of a word_counts table: by the bytes of its inputs."""
     return max(2, total_bytes(inputs) // BYTES_PER_SHARD)
 
 
-def count_words(sources: list[Source], num_shards: int, memory: int, documents: bool = False) -> "DataFrame":
+def count_words(
+    sources: list[Source],
+    num_shards: int,
+    memory: int,
+    documents: bool = False,
+    phrases: tuple[str, str] | None = None,
+) -> "DataFrame":
     """Occurrences of every word: columns shard int, word binary, count long, each word once.
 
     Parameters
@@ -59,6 +69,9 @@ def count_words(sources: list[Source], num_shards: int, memory: int, documents: 
         Bytes that each Python worker may take, all in all.
     documents : bool
         Whether to count the rows that hold each word too, as one more column documents long; sources must have whole rows.
+    phrases : tuple of str, optional
+        Folder of a table of phrases that all workers can read, and its content's checksum: these are counted joined. Not
+        with ``documents``.
 
     Returns
     -------
@@ -68,10 +81,11 @@ def count_words(sources: list[Source], num_shards: int, memory: int, documents: 
     from pyspark.sql import functions as f
 
     counter = DocumentCounter if documents else WordCounter
-    count = partial(_count_partition, num_shards=num_shards, memory=memory, counter=counter)
+    count = partial(_count_partition, num_shards=num_shards, memory=memory, counter=counter, phrases=phrases)
     counted = map_sources(sources, count, ", ".join(["shard int, word binary", *(f"{n} long" for n in counter.names)]))
     sums = [f.sum(name).alias(name) for name in counter.names]
-    return counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(*sums)
+    summed = counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(*sums)
+    return summed.where("shard < 0 OR count > 0") if phrases else summed  # some words never stand alone
 
 
 def _count_partition(
@@ -80,14 +94,20 @@ def _count_partition(
     num_shards: int,
     memory: int,
     counter: type[WordCounter],
+    phrases: tuple[str, str] | None,
 ) -> Iterator[pa.RecordBatch]:
-    table = counter(left_for_tables(memory), num_shards)
+    joined = None if phrases is None else JoinedCounter(phrases, num_shards)
+    table = counter(left_for_tables(memory, 0 if joined is None else joined.nbytes), num_shards)
     rows = bad_words = 0
     for piece in pieces(batches):
         rows, bad_words = rows + piece.rows, bad_words + piece.bad
         for block in spans(piece.column, piece.is_open):
             yield from table.add(block)
+        if joined is not None:
+            joined.add(piece)
     yield table.drain()
+    if joined is not None:
+        yield joined.drain()
     names = pa.array([b"rows", b"bad_words"], pa.binary())
     shards, numbers = pa.array([COUNTER_SHARD] * 2, pa.int32()), pa.array([rows, bad_words])
     yield pa.RecordBatch.from_arrays(
@@ -216,34 +236,32 @@ def is_chosen(output: Path, lists: WordLists, overwrite: bool) -> bool:
     """Whether output/vocabulary is there already, chosen by these lists and options from the complete output/word_counts."""
     counts = Manifest.load(output / "word_counts", "word_counts")
     options = {**counts.config, **lists.options}
-    return is_complete(output / "vocabulary", "vocabulary", options, counts.listed, [counts.as_parent()], overwrite)
+    return is_complete(output / "vocabulary", "vocabulary", options, counts.listed, _parents(counts), overwrite)
+
+
+def _parents(counts: Manifest) -> list[dict[str, str]]:
+    return [counts.as_parent(), *counts.parents]
 
 
 def choose_into(
     output: Path, config: VocabularyConfig, lists: WordLists, overwrite: bool, progress: Progress
 ) -> Manifest:
-    """Choose output/vocabulary from the complete output/word_counts, unless it is there."""
+    """Choose output/vocabulary from the complete output/word_counts, unless it is there.
+
+    When words were counted with those of output/phrases joined, the vocabulary carries these phrases.
+    """
     folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
     if not is_chosen(output, lists, overwrite):
         words, counters = choose_vocabulary(folder, config, lists)
         if counters:
-            progress.note(_told(counters))
+            progress.note(told(counters))
             progress.event("vocabulary chosen", words=words.num_rows, **counters)
         with building(output / "vocabulary", overwrite) as staging:
             options = {**counts.config, **lists.options}
             read = {"inputs": counts.inputs, "bad_files": counts.bad_files}
-            write_vocabulary(words, staging, options, read, [counts.as_parent()], counters)
+            phrases = (output / "phrases", "phrases") if counts.parent_sha256("phrases") else None
+            write_vocabulary(words, staging, options, read, _parents(counts), counters, phrases)
     return Manifest.load(output / "vocabulary", "vocabulary")
-
-
-def _told(counters: dict[str, int]) -> str:
-    """What the lists did, as a sentence."""
-    sentences = {
-        "denied": "{:,} words of the corpus are on the deny list and left out",
-        "absent": "{:,} words of --vocabulary are not in the corpus and have count 0",
-        "added": "{:,} words were added to it",
-    }
-    return "; ".join(sentences[name].format(number) for name, number in counters.items()) + "."
 
 
 def write_vocabulary(
@@ -253,10 +271,11 @@ def write_vocabulary(
     read: dict[str, list[dict[str, Any]]],
     parents: list[dict[str, str]],
     counters: dict[str, int],
+    phrases: Phrases | None = None,
 ) -> Manifest:
-    """Write the vocabulary table with its manifest into ``folder``; ``counters`` stand in it, if there are any."""
+    """Write the vocabulary table with its manifest into ``folder``; ``counters`` stand in it, and ``phrases`` beside it, if there are any."""
     report = write_file(folder, "vocabulary", VOCABULARY, [words])
-    return finish_vocabulary(folder, [report], config, read, parents, counters)
+    return finish_vocabulary(folder, [report], config, read, parents, counters, phrases)
 
 
 def finish_vocabulary(
@@ -266,11 +285,13 @@ def finish_vocabulary(
     read: dict[str, list[dict[str, Any]]],
     parents: list[dict[str, str]],
     counters: dict[str, int],
+    phrases: Phrases | None = None,
 ) -> Manifest:
     """Commit the files of a vocabulary table that were written into ``folder``, and save its manifest."""
     files, total_words, _ = commit(folder, report)
     details: dict[str, Any] = {"total_words": total_words, "vocabulary_size": sum(entry.rows for entry in files)}
     details |= {"counters": counters} if counters else {}
+    files += copy_beside(*phrases, folder) if phrases else []
     manifest = new_manifest("vocabulary", VOCABULARY, files, config, **read, parents=parents, details=details)
     manifest.save(folder)
     return manifest

@@ -10,14 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from simglove_spark.config import TrainConfig
-from simglove_spark.cooccurrence import merged_tables
+from simglove_spark.cooccurrence import count_piece, merged_tables
 from simglove_spark.kernels.compile import can_cache
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.pmi import Weighing
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.shards import RowsBuilder, Shard
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.text_rows import Piece, clean, spans
 from simglove_spark.word_counter import WordCounter
+from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import build_word_table
 
 
@@ -39,7 +40,7 @@ def warm_up() -> None:
         counter.drain()
         table = build_word_table(pa.array(["a", "b", "c", "d"]))
         pairs = PairCounter(table, distance_weights(2, "flat"), 1, 1 << 20)
-        runs = [run for block in spans(text) for run in pairs.add(block)] + list(pairs.drain())
+        runs = [*count_piece(WordIds(table), pairs, Piece(text, 1, 0)), *pairs.drain()]
         cells = next(merged_tables([run for _, run in runs], table.size))
         _solve(cells, np.array([2, 2, 1, 1]))
 

@@ -85,18 +85,13 @@ class WordCounter:
 
     def drain(self) -> pa.RecordBatch:
         """Hand out shard (int32), word (binary) and count (int64), and begin anew."""
-        shards = np.empty(self.entries, np.int32)
-        tokens.shard_of_entries(self.word_bytes, self.word_offsets, shards, self.num_shards)
-        arrays = [pa.array(shards), self._words().cast(pa.binary()), *self._columns()]
-        batch = pa.RecordBatch.from_arrays(arrays, ["shard", "word", *self.names])
+        columns = dict(zip(self.names, self._columns(), strict=True))
+        batch = counts_batch(self.word_bytes, self.word_offsets[: self.entries + 1], columns, self.num_shards)
         self._begin(len(self.counts), self.word_bytes.size)
         return batch
 
     def _words(self) -> pa.LargeBinaryArray:
-        offsets = self.word_offsets[: self.entries + 1]
-        return pa.LargeBinaryArray.from_buffers(
-            pa.large_binary(), self.entries, [None, pa.py_buffer(offsets), pa.py_buffer(self.word_bytes)]
-        )
+        return _words_in(self.word_bytes, self.word_offsets[: self.entries + 1])
 
     def _columns(self) -> list[pa.Array]:
         return [pa.array(self.counts[: self.entries])]
@@ -150,3 +145,18 @@ class DocumentCounter(WordCounter):
 
     def _columns(self) -> list[pa.Array]:
         return [pa.array(np.ascontiguousarray(self.counts[: self.entries, column])) for column in range(2)]
+
+
+def counts_batch(
+    word_bytes: np.ndarray, word_offsets: np.ndarray, columns: dict[str, pa.Array], num_shards: int
+) -> pa.RecordBatch:
+    """Words as the kernels hold them, with their counts, as a batch: shard (int32), word (binary), then these columns."""
+    shards = np.empty(word_offsets.size - 1, np.int32)
+    tokens.shard_of_entries(word_bytes, word_offsets, shards, num_shards)
+    arrays = [pa.array(shards), _words_in(word_bytes, word_offsets).cast(pa.binary()), *columns.values()]
+    return pa.RecordBatch.from_arrays(arrays, ["shard", "word", *columns])
+
+
+def _words_in(word_bytes: np.ndarray, word_offsets: np.ndarray) -> pa.LargeBinaryArray:
+    buffers = [None, pa.py_buffer(word_offsets), pa.py_buffer(word_bytes)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), word_offsets.size - 1, buffers)

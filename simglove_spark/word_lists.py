@@ -18,6 +18,7 @@ from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import local_path
+from simglove_spark.phrase_table import phrase_files
 from simglove_spark.text_rows import Cleaning, bytes_of, clean, offsets_of
 from simglove_spark.tokenizing import needs_whole_rows
 from simglove_spark.training_inputs import load_vocabulary
@@ -67,7 +68,7 @@ def read_lists(config: VocabularyConfig, corpus: dict[str, Any]) -> WordLists:
     Raises
     ------
     ConfigError
-        When a word is in both.
+        When a word is in both, or words are joined ones.
     InputError
         When a list is missing, broken, empty, or a word or an id is not what it must be; the message names the line.
     """
@@ -89,6 +90,16 @@ def read_lists(config: VocabularyConfig, corpus: dict[str, Any]) -> WordLists:
                 f"({config.deny_list}). Take it out of one of the two."
             )
     return WordLists(own, denied, options)
+
+
+def told(counters: dict[str, int]) -> str:
+    """What the lists did, as a sentence."""
+    sentences = {
+        "denied": "{:,} words of the corpus are on the deny list and left out",
+        "absent": "{:,} words of --vocabulary are not in the corpus and have count 0",
+        "added": "{:,} words were added to it",
+    }
+    return "; ".join(sentences[name].format(number) for name, number in counters.items()) + "."
 
 
 def _denied_words(name: str, spaced: bool, cleaning: Cleaning) -> tuple[pa.Array, str]:
@@ -119,8 +130,13 @@ def _own_words(name: str, spaced: bool) -> tuple[pa.Array, str]:
 def _table(name: str) -> tuple[pa.Array, str, Place]:
     """Words of a vocabulary table of ours."""
     folder = local_path(name)
-    words = load_vocabulary(folder)["word"].combine_chunks()
-    return words, Manifest.load(folder, "vocabulary").content_sha256, lambda number: f"{name}, word_id {number}"
+    manifest, words = Manifest.load(folder, "vocabulary"), load_vocabulary(folder)["word"].combine_chunks()
+    if phrase_files(manifest):
+        raise ConfigError(
+            f"--vocabulary must be counted without phrases, which count-words does not join; got joined words ({folder}). "
+            "Give the one they were found under, then join: simglove phrases."
+        )
+    return words, manifest.content_sha256, lambda number: f"{name}, word_id {number}"
 
 
 def _read(name: str, flag: str) -> tuple[bytes, str]:

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
-from math import gcd
+from itertools import pairwise
+from math import gcd, log
 
 Row = bytes | list[bytes]
 MASK = 2**64 - 1
@@ -110,3 +111,30 @@ def run_of(cells: dict[tuple[int, int], int]) -> bytes:
             out += number(context - last_context) + number(count)
             last_context = context
     return out
+
+
+Phrases = dict[tuple[bytes, bytes], bytes]
+
+
+def join(words: list[bytes], rounds: list[Phrases]) -> list[bytes]:
+    """A row's words with neighbours that are a phrase joined, from left to right, round after round."""
+    for phrases in rounds:
+        joined, left = [], list(words)
+        while left:
+            pair = tuple(left[:2])
+            joined.append(phrases.get(pair, left[0]))
+            left = left[2 if pair in phrases else 1 :]
+        words = joined
+    return words
+
+
+def count_neighbours(rows: Iterable[Row], known: Iterable[bytes]) -> Counter[tuple[bytes, bytes]]:
+    """How often a known word is directly followed by another."""
+    every = [words_of(row) for row in rows]
+    pairs = (pair for words in every for pair in pairwise(words))
+    return Counter(pair for pair in pairs if set(pair) <= set(known))
+
+
+def npmi(pair: int, first: int, second: int, total: int) -> float:
+    """Normalised pointwise mutual information (Bouma 2009)."""
+    return log(pair / total / (first / total * (second / total))) / -log(pair / total)

@@ -179,6 +179,7 @@ def test_there_is_something_to_check() -> None:
     assert len(KERNELS) > 6
     assert {path.name for path in JOBS} >= {
         "count_words.py",
+        "find_phrases.py",
         "count_pairs.py",
         "train_vectors.py",
         "evaluate_vectors.py",
@@ -255,8 +256,8 @@ def test_only_the_session_touches_the_spark_context() -> None:
 
 def test_nothing_that_grows_comes_to_the_driver() -> None:
     assert attributes(MODULES, GROWING) == []
-    # reports, one row per file: of write_word_counts, of write_pairs, of a vocabulary's one file, and of bad files
-    known = ["bad_files", "counting.pairs", "counting.words", "frames"]
+    # reports, one row per file: of write_word_counts, write_found and write_pairs, of a vocabulary's one file, and of bad files
+    known = ["bad_files", "counting.pairs", "counting.phrases", "counting.words", "frames"]
     assert attributes(MODULES, {"collect"}) == [f"{PACKAGE}.{module}: collect" for module in known]
 
 
@@ -308,7 +309,7 @@ def test_kernels_are_compiled_in_one_way() -> None:
 
 def test_kernels_with_floats_are_compiled_once() -> None:
     integers = {
-        f"{PACKAGE}.kernels.{name}" for name in ("hashes", "pairs", "runs", "subsample", "tokens")
+        f"{PACKAGE}.kernels.{name}" for name in ("hashes", "pairs", "phrases", "runs", "subsample", "tokens")
     }  # one right answer each
     assert compiled_twice({name: text for name, text in KERNELS.items() if name not in integers}) == []
 

@@ -26,7 +26,7 @@ from simglove_spark.presets import Preset
 from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
-COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "import-pairs", "export-pairs"]
+COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
 ROAD = {
     "run": [
         "input",
@@ -203,7 +203,9 @@ def test_every_flag_has_help_and_every_command_a_sentence(capsys: pytest.Capture
 def test_every_option_of_the_dataclasses_is_a_flag() -> None:
     kinds = [kind for kind in vars(config).values() if is_dataclass(kind) and isinstance(kind, type)]
     names = {entry.name.replace("_", "-") for kind in kinds for entry in fields(kind)}
-    assert names <= set(flags("run")) | set(flags("import-pairs"))
+    assert names <= set(flags("run")) | set(flags("import-pairs")) | set(
+        flags("phrases")
+    )  # joining is no part of `run`
     assert get_args(Preset) == ("default", "simpler-glove", "glove")
 
 
@@ -671,7 +673,7 @@ def test_jobs_and_java_home_print_existing_folders(
     code, out, _ = simglove(capsys, "jobs")
     assert code == 0
     folder = Path(out.rstrip("\n"))
-    names = {"count_words.py", "count_pairs.py", "train_vectors.py", "evaluate_vectors.py"}
+    names = {"count_words.py", "find_phrases.py", "count_pairs.py", "train_vectors.py", "evaluate_vectors.py"}
     assert names <= {path.name for path in folder.iterdir()}
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     assert "JAVA_HOME must be a folder with a program bin/java" in refused(capsys, 4, "java-home")

@@ -13,6 +13,7 @@ from simglove_spark.config import (
     CorpusConfig,
     ImportConfig,
     PairsConfig,
+    PhrasesConfig,
     RunConfig,
     SparkConfig,
     TrainConfig,
@@ -49,6 +50,10 @@ CASES = [
     (VocabularyConfig, {"grow": True}, "--grow must come with --vocabulary; got none. Name the vocabulary that grows."),
     (VocabularyConfig, {"vocabulary": "v", "min_count": 4}, f"--min-count {LEFT_OUT}; got 4. {ADD_GROW}"),
     (VocabularyConfig, {"vocabulary": "v", "max_vocab": 9}, f"--max-vocab {LEFT_OUT}; got 9. {ADD_GROW}"),
+    (PhrasesConfig, {"min_count": 0}, "--min-count must be at least 1; got 0. Use 20."),
+    (PhrasesConfig, {"threshold": 1.5}, "--threshold must lie between -1 and 1; got 1.5. Use 0.5."),
+    (PhrasesConfig, {"threshold": math.nan}, "--threshold must lie between -1 and 1; got nan. Use 0.5."),
+    (PhrasesConfig, {"joiner": "\t"}, "--joiner must be printable and without white space; got '\\t'. Use _."),
     (PairsConfig, {"window_size": 0}, "--window-size must lie between 1 and 1000; got 0. Use 10."),
     (PairsConfig, {"window_size": 1001}, "--window-size must lie between 1 and 1000; got 1001. Use 10."),
     (PairsConfig, {"num_shards": 0}, "--num-shards must lie between 1 and 1,048,576; got 0. Leave it out."),
@@ -104,6 +109,7 @@ def test_impossible_options_are_refused(kind: type, options: dict[str, Any], mes
         (VocabularyConfig, {"min_count": 1, "max_vocab": 2}),
         (VocabularyConfig, {"vocabulary": "v", "min_count": 5, "deny_list": "d"}),
         (VocabularyConfig, {"vocabulary": "v", "grow": True, "min_count": 2, "max_vocab": 9}),
+        (PhrasesConfig, {"min_count": 1, "threshold": -1, "joiner": ""}),
         (PairsConfig, {"window_size": 1000, "num_shards": 1, "subsample": 1e-300}),
         (
             TrainConfig,
@@ -171,8 +177,11 @@ def dataclasses() -> list[type]:
 
 
 def test_options_are_frozen_and_named_once() -> None:
-    names = [name for kind in dataclasses() for name in kind.__annotations__]  # RunConfig has those of BuildConfig too
-    assert len(dataclasses()) == 9
+    kinds = [
+        kind for kind in dataclasses() if kind is not PhrasesConfig
+    ]  # no command takes both min_count, of words and of phrases
+    names = [name for kind in kinds for name in kind.__annotations__]  # RunConfig has those of BuildConfig too
+    assert len(dataclasses()) == 10
     assert len(names) == len(set(names)) > 25
     with pytest.raises(FrozenInstanceError):
         TrainConfig().dim = 3  # type: ignore[misc]

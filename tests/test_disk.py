@@ -155,7 +155,7 @@ def test_a_vocabulary_that_cannot_be_copied_says_where(tmp_path: Path, monkeypat
     with pytest.raises(ResourceError) as caught:
         word_table.shared_word_table(str(tmp_path / "vocabulary"), manifest.content_sha256)
     assert str(caught.value) == (
-        "temporary folder must have 58 B for the workers' vocabulary; got 1000000 requested and 131056 written "
+        "temporary folder must have 82 B for the workers' vocabulary; got 1000000 requested and 131056 written "
         f"({tmp_path / 'home'}). Free some, or set TMPDIR."
     )
     assert list((tmp_path / "home").iterdir()) == []

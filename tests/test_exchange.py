@@ -361,8 +361,8 @@ def test_bad_glove_files_are_refused(tmp_path: Path) -> None:
 def test_bad_words_are_refused(tmp_path: Path) -> None:
     pairs = write(tmp_path / "in.csv", [("a", "b", 1), ("b", "a", 1)])
     for text, message in [
-        (b"a 2\nb\n", r"lines must be a word, a blank and a count above 0; got 'b' \(.*vocab\.txt, line 2\)"),
-        (b"a 2\nb 0\n", "got 'b 0'"),
+        (b"a 2\nb\n", r"lines must be a word, a blank and a count below 2\^63; got 'b' \(.*vocab\.txt, line 2\)"),
+        (b"a 2\nb 0\n", "words of pairs must have a count above 0 in --word-counts; got 'b'"),
         (b"a 2\nb 2.5\n", "got 'b 2.5'"),
         (b"a 2\nb 9223372036854775808\n", "got 'b 9223372036854775808'"),
         (b"a 2\n\xff 3\n", r"words must be UTF-8; got '\\xff' \(.*line 2\)"),

@@ -16,6 +16,7 @@ from pyarrow import orc
 
 from simglove_spark import forecast, sampling
 from simglove_spark.config import PairsConfig, TrainConfig
+from simglove_spark.cooccurrence import count_piece
 from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.forecast import (
     Forecast,
@@ -25,7 +26,8 @@ from simglove_spark.forecast import (
 )
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sampling import first_value, sample_corpus
-from simglove_spark.text_rows import AS_IT_IS, Cleaning, clean, spans
+from simglove_spark.text_rows import AS_IT_IS, Cleaning, Piece, clean
+from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import WordTable, build_word_table
 
 ROWS = [b"a b c", b"", b"d"]
@@ -46,8 +48,7 @@ def table_of(rows: list[bytes]) -> WordTable:
 
 def true_cells(rows: list[bytes], table: WordTable, window: int) -> int:
     counter = PairCounter(table, distance_weights(window, "flat"), 1, 1 << 28)
-    for block in spans(clean(pa.array(rows))[0]):
-        assert list(counter.add(block)) == []
+    assert list(count_piece(WordIds(table), counter, Piece(clean(pa.array(rows))[0], len(rows), 0))) == []
     return counter.directed_cells()
 
 
@@ -71,7 +72,7 @@ def _words(table: WordTable) -> list[bytes]:
 @pytest.mark.parametrize("share", [10, 3])
 def test_cells_are_forecast_within_a_quarter(zipf: list[bytes], window: int, share: int, monkeypatch) -> None:
     monkeypatch.setattr("simglove_spark.text_rows.SPANS_PER_BLOCK", 2000)
-    monkeypatch.setattr("simglove_spark.pair_counter.SPANS_PER_BLOCK", 2000)
+    monkeypatch.setattr("simglove_spark.word_ids.SPANS_PER_BLOCK", 2000)
     table = table_of(zipf)
     sample = clean(pa.array(zipf[: len(zipf) // share]))[0]
     told = forecast_counting(sample, table, 200_000, PairsConfig(window_size=window), 2, 5 << 20)

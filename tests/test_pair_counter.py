@@ -11,11 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simglove_spark import pair_counter, text_rows
-from simglove_spark.cooccurrence import merged_tables
+from simglove_spark import pair_counter, text_rows, word_ids
+from simglove_spark.cooccurrence import count_piece, merged_tables
 from simglove_spark.kernels import pairs
 from simglove_spark.pair_counter import PairCounter, distance_weights, unit_of
-from simglove_spark.text_rows import clean, spans
+from simglove_spark.text_rows import Piece, clean
+from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import build_word_table
 
 WORDS = ["a", "b", "c", "d", "été", "飞机", "𐍈", "h", "rare", "rarer"]
@@ -48,6 +49,10 @@ def encoded(rows: list[list[str]]) -> list[bytes]:
     return [" ".join(row).encode() for row in rows]
 
 
+def piece_of(rows: list[bytes]) -> Piece:
+    return Piece(clean(pa.array(rows, pa.binary()))[0], len(rows), 0)
+
+
 def counted(
     parts: list[list[bytes]],
     words: list[str],
@@ -64,19 +69,19 @@ def counted(
     met = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_rows, "SPANS_PER_BLOCK", sizes.block)
-        patch.setattr(pair_counter, "SPANS_PER_BLOCK", sizes.block)
+        patch.setattr(word_ids, "SPANS_PER_BLOCK", sizes.block)
         patch.setattr(pair_counter, "TRIANGLE_WORDS", sizes.triangle)
         patch.setattr(pair_counter, "FIRST_SLOTS", sizes.first_slots)
         patch.setattr(pair_counter, "RUN_BYTES", sizes.run_bytes)
         patch.setattr(pair_counter, "_power_of_two", lambda limit: sizes.most_slots)
         for rows in parts:
-            counter = PairCounter(build_word_table(pa.array(words), counts), weights, shards, 1 << 20)
-            for block in spans(clean(pa.array(rows, pa.binary()))[0]):
-                for shard, run in counter.add(block):
-                    runs[shard].append(run)
+            table = build_word_table(pa.array(words), counts)
+            counter, ids = PairCounter(table, weights, shards, 1 << 20), WordIds(table)
+            for shard, run in count_piece(ids, counter, piece_of(rows)):
+                runs[shard].append(run)
             for shard, run in counter.drain():
                 runs[shard].append(run)
-            met += counter.words
+            met += ids.met
     found: Counter[tuple[int, int]] = Counter()
     for shard, strings in runs.items():
         tables = merged_tables(strings, len(words)) if strings else []
@@ -122,9 +127,9 @@ def test_words_in_any_order_of_frequency_are_counted_by_rank_and_handed_out_by_i
 
 def test_the_most_frequent_words_lie_in_the_triangle_whatever_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair_counter, "TRIANGLE_WORDS", 2)
-    counter = PairCounter(build_word_table(pa.array(WORDS), np.arange(10)), distance_weights(1, "flat"), 1, 1 << 20)
-    for block in spans(clean(pa.array(["rare rarer", "a b"]))[0]):
-        assert list(counter.add(block)) == []
+    table = build_word_table(pa.array(WORDS), np.arange(10))
+    counter = PairCounter(table, distance_weights(1, "flat"), 1, 1 << 20)
+    assert list(count_piece(WordIds(table), counter, piece_of([b"rare rarer", b"a b"]))) == []
     assert (counter.triangle.tolist(), counter.cells) == ([1], 1)
 
 
@@ -195,9 +200,10 @@ class Impatient(PairCounter):
 def test_a_table_smaller_than_the_window_still_comes_to_an_end(window: int) -> None:
     words = [f"w{number}" for number in range(50)]
     rows = [" ".join(words * 2).encode()]
-    counter = Impatient(build_word_table(pa.array(words)), distance_weights(window, "flat"), 1, 1)
-    (block,) = spans(clean(pa.array(rows))[0])
-    strings = [run for _, run in itertools.chain(counter.add(block), counter.drain())]
+    table = build_word_table(pa.array(words))
+    counter = Impatient(table, distance_weights(window, "flat"), 1, 1)
+    runs = count_piece(WordIds(table), counter, piece_of(rows))
+    strings = [run for _, run in itertools.chain(runs, counter.drain())]
     cells = [row for table in merged_tables(strings, 50) for row in table.to_pylist()]
     expected = naive.count_pairs(rows, ids_of(words), window, "flat")
     assert {(cell["word_id"], cell["context_id"]): cell["count"] for cell in cells} == expected

@@ -14,7 +14,12 @@ from simglove_spark.vectors import Vectors
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-JOBS = {"count_words.py": "count-words", "count_pairs.py": "count-pairs", "train_vectors.py": "train"}
+JOBS = {
+    "count_words.py": "count-words",
+    "find_phrases.py": "phrases",
+    "count_pairs.py": "count-pairs",
+    "train_vectors.py": "train",
+}
 
 
 def commands() -> list[list[str]]:

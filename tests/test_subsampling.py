@@ -17,7 +17,7 @@ import tables
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simglove_spark import cooccurrence, effective_counts, text_ranges, text_rows
+from simglove_spark import cooccurrence, effective_counts, text_ranges, text_rows, word_ids
 from simglove_spark.config import PairsConfig, RunConfig, TrainConfig
 from simglove_spark.errors import InputError
 from simglove_spark.forecast import forecast_counting
@@ -28,10 +28,11 @@ from simglove_spark.pmi import Weighing
 from simglove_spark.progress import Progress
 from simglove_spark.subsampling import ALWAYS, Subsampling, chances, hash_of_file, places_of_rows
 from simglove_spark.text_ranges import Range, pieces_of
-from simglove_spark.text_rows import Cleaning, Piece, clean, pieces, spans
+from simglove_spark.text_rows import Cleaning, Piece, clean, pieces
 from simglove_spark.trainer import train
 from simglove_spark.training import train_vectors
 from simglove_spark.vectors import Vectors
+from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import build_word_table
 
 # two words that are thinned out, one on the edge, one that never is; what cleaning makes longer, shorter, or several words
@@ -120,8 +121,10 @@ def counted(tasks: list[Iterator[Piece]], window: int, keep_places: bool) -> Fou
     strings = []
     for task in tasks:
         subsampling = Subsampling(TABLE.counts, THRESHOLD)
-        counter = PairCounter(TABLE, distance_weights(window, "harmonic"), 1, 1 << 20, keep_places, subsampling)
-        runs = [run for piece in task for run in cooccurrence._count_piece(counter, piece)] + list(counter.drain())
+        counter = PairCounter(TABLE, distance_weights(window, "harmonic"), 1, 1 << 20)
+        words = WordIds(TABLE, keep_places, subsampling)
+        runs = [run for piece in task for run in cooccurrence.count_piece(words, counter, piece)]
+        runs += counter.drain()
         strings.append(effective_counts.to_bytes(subsampling.left))
         for table in cooccurrence.merged_tables([run for _, run in runs], TABLE.size) if runs else []:
             for word, other, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
@@ -297,13 +300,14 @@ def test_counts_travel_as_bytes_and_are_summed_exactly(parts: list[list[int]]) -
     assert effective_counts.to_bytes(np.zeros(9, np.int64)) == b""
 
 
-def test_without_the_option_nothing_is_asked_of_places() -> None:
-    rows = clean(pa.array([b"a bb a"]))[0]
-    counter = PairCounter(TABLE, distance_weights(2, "flat"), 1, 1 << 20)
-    assert [block.places for block in cooccurrence._blocks(counter, Piece(rows, 1, 0))] == [None]
-    with_them = PairCounter(TABLE, distance_weights(2, "flat"), 1, 1 << 20, False, Subsampling(TABLE.counts, THRESHOLD))
-    with pytest.raises(TypeError):  # never thinned out by chance
-        list(with_them.add(next(spans(rows))))
+def test_without_the_option_nothing_is_asked_of_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Piece] = []
+    monkeypatch.setattr(word_ids, "places_of", lambda piece: asked.append(piece) or places_of_rows(piece.column))
+    piece = Piece(clean(pa.array([b"a bb a"]))[0], 1, 0)
+    list(WordIds(TABLE).own(piece))
+    assert asked == []
+    list(WordIds(TABLE, subsampling=Subsampling(TABLE.counts, THRESHOLD)).own(piece))
+    assert asked == [piece]
 
 
 def test_a_forecast_knows_of_it() -> None:
@@ -317,9 +321,9 @@ def test_a_forecast_knows_of_it() -> None:
         config = PairsConfig(window_size=3, subsample=threshold)
         sentence = forecast_counting(rows, table, drawn.size, config, 1, 1).sentence
         cells[threshold] = int(re.search(r"about ([\d,]+) cells", sentence)[1].replace(",", ""))
-    counter = PairCounter(table, distance_weights(3, "flat"), 1, 1 << 28, False, Subsampling(table.counts, 1e-3))
-    for block in spans(rows, places=places_of_rows(rows)):
-        assert not list(counter.add(block))
+    counter = PairCounter(table, distance_weights(3, "flat"), 1, 1 << 28)
+    for ids in WordIds(table, subsampling=Subsampling(table.counts, 1e-3)).own(Piece(rows, len(rows), 0)):
+        assert not list(counter.add(ids))
     assert cells[1e-3] == counter.directed_cells() > cells[None] * 1.2  # rare words come nearer to each other
 
 

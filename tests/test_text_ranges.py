@@ -18,6 +18,7 @@ from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_ranges import Range, pieces, pieces_of, plan
 from simglove_spark.text_rows import Cleaning, spans
 from simglove_spark.word_counter import WordCounter
+from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import build_word_table
 
 TEXT = st.lists(
@@ -75,11 +76,12 @@ def pairs_in(tasks: list[list[Range]], window: int, keep_places: bool) -> Counte
     found: Counter[tuple[int, int]] = Counter()
     for task in tasks:
         weights = distance_weights(window, "harmonic")
-        counter = PairCounter(
-            build_word_table(pa.array([word.decode() for word in VOCABULARY])), weights, 1, 1 << 20, keep_places
-        )
+        table = build_word_table(pa.array([word.decode() for word in VOCABULARY]))
+        counter, words = PairCounter(table, weights, 1, 1 << 20), WordIds(table, keep_places)
         read = (piece for own in task for piece in pieces_of(own, Cleaning()))
-        runs = [run for piece in read for run in cooccurrence._count_piece(counter, piece)] + list(counter.drain())
+        runs = [run for piece in read for run in cooccurrence.count_piece(words, counter, piece)] + list(
+            counter.drain()
+        )
         for table in cooccurrence.merged_tables([run for _, run in runs], len(VOCABULARY)) if runs else []:
             for word, other, count in zip(*(column.to_pylist() for column in table.columns), strict=True):
                 found[word, other] += count

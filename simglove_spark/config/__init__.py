@@ -1,8 +1,8 @@
 """Every option, its default and its help, in frozen dataclasses: the only folder with defaults.
 
 Command line, YAML file, spark-submit jobs and the Python functions all read them here. The text under a field is its help.
-Options in `CorpusConfig`, `VocabularyConfig`, `PairsConfig`, `ImportConfig` and `TrainConfig` decide the bytes of a table and stand
-in its manifest; those in `BuildConfig`, `RunConfig` and `SparkConfig` do not.
+Options in `CorpusConfig`, `VocabularyConfig`, `PhrasesConfig`, `PairsConfig`, `ImportConfig` and `TrainConfig` decide the bytes of a table
+and stand in its manifest; those in `BuildConfig`, `RunConfig` and `SparkConfig` do not.
 """
 
 from dataclasses import asdict
@@ -10,6 +10,7 @@ from typing import Any
 
 from simglove_spark.config.counting import CorpusConfig, DistanceWeighting, PairsConfig, VocabularyConfig
 from simglove_spark.config.exchange import ImportConfig, PairFormat
+from simglove_spark.config.phrases import PhrasesConfig
 from simglove_spark.config.running import BuildConfig, FileConfig, RunConfig, SparkConfig
 from simglove_spark.config.training import HandOut, Model, Solver, Space, TrainConfig
 
@@ -23,6 +24,7 @@ __all__ = [
     "Model",
     "PairFormat",
     "PairsConfig",
+    "PhrasesConfig",
     "RunConfig",
     "Solver",
     "Space",

@@ -16,6 +16,7 @@ from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.merge_parts import without_weight
 from simglove_spark.output import building, is_complete
 from simglove_spark.pair_counter import unit_of
+from simglove_spark.phrase_table import phrase_files
 from simglove_spark.sampling import sample_corpus
 from simglove_spark.schemas import PAIRS
 from simglove_spark.session import local_slots, watched
@@ -32,7 +33,8 @@ def count_pairs(
     Raises
     ------
     ConfigError
-        When the text is read in another way than for the vocabulary, or something else is at ``output``.
+        When the text is read in another way than for the vocabulary, when occurrences are to be dropped where phrases are
+        joined, or something else is at ``output``.
     InputError
         When the vocabulary is of another corpus, or the corpus is missing, empty or broken.
     ResourceError
@@ -40,19 +42,11 @@ def count_pairs(
     """
     listed = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    for name in ("lowercase", "normalize", "tokenizer", "document_break", "column", "where", "on_bad_file"):
-        if words.config.get(name) != getattr(corpus, name):
-            raise ConfigError(
-                f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
-                "Give the same option to both stages."
-            )
-    known = {entry["path"]: without_weight(entry) for entry in words.listed}
-    if others := [
-        entry for entry in listed if known.get(entry["path"]) != entry
-    ]:  # fewer are a part, for `merging.merge_pairs`
-        raise InputError(
-            f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
-            f"({vocabulary_folder}). Count the words of {_names(others)} first."
+    check_corpus(corpus, listed, words, vocabulary_folder)
+    if config.subsample is not None and phrase_files(words):
+        raise ConfigError(
+            f"--subsample must be left out where phrases are joined; got {config.subsample:g} ({vocabulary_folder}). "
+            "Leave it out, or give a vocabulary without phrases."
         )
     if pairs_are_counted(corpus, config, listed, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
@@ -65,6 +59,29 @@ def count_pairs(
         counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context, rooms)
         replace(counted, bad_files=bad).save(staging)
     return Manifest.load(output, "pairs")
+
+
+def check_corpus(corpus: CorpusConfig, listed: list[dict[str, Any]], words: Manifest, vocabulary_folder: Path) -> None:
+    """Refuse a corpus that is read in another way than for the vocabulary, or that is no part of its input.
+
+    Raises
+    ------
+    ConfigError
+    InputError
+    """
+    for name in ("lowercase", "normalize", "tokenizer", "document_break", "column", "where", "on_bad_file"):
+        if words.config.get(name) != getattr(corpus, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
+                "Give the same option to both stages."
+            )
+    known = {entry["path"]: without_weight(entry) for entry in words.listed}
+    others = [entry for entry in listed if known.get(entry["path"]) != entry]
+    if others:  # fewer are a part, for `merging.merge_pairs`
+        raise InputError(
+            f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
+            f"({vocabulary_folder}). Count the words of {_names(others)} first."
+        )
 
 
 def pairs_are_counted(

@@ -6,7 +6,7 @@ from typing import Any
 from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
 from simglove_spark.corpus import list_inputs
-from simglove_spark.counting.context import Context, bad_files_of, check_bytes, slots_and_memory, without
+from simglove_spark.counting.context import Context, Files, bad_files_of, check_bytes, slots_and_memory, without
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.output import building, is_complete
@@ -40,7 +40,8 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     lists = read_lists(config, content_config(corpus))  # what is wrong with them is told before anything is counted
     if not words_are_counted(corpus, config, listed, output, overwrite):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, config, listed, staging, context).save(staging)
+            bad = bad_files_of(listed, corpus, context)
+            _count_words(corpus, config, (listed, bad), staging, context).save(staging)
     return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
@@ -51,15 +52,34 @@ def words_are_counted(
     return is_complete(output / "word_counts", "word_counts", _options(corpus, config), listed, [], overwrite)
 
 
+def count_joined(corpus: CorpusConfig, words: Manifest, phrases: Path, output: Path, context: Context) -> None:
+    """Count the words of a vocabulary's input anew with phrases joined, into output/word_counts, unless that is done.
+
+    What was left out for the vocabulary is left out again.
+    """
+    folder, overwrite, config = output / "word_counts", context.run.overwrite, VocabularyConfig()
+    joined = phrases, Manifest.load(phrases, "phrases")
+    parents = [joined[1].as_parent()]
+    if not is_complete(folder, "word_counts", _options(corpus, config), words.listed, parents, overwrite):
+        with building(folder, overwrite) as staging:
+            _count_words(corpus, config, (words.listed, words.bad_files), staging, context, joined).save(staging)
+
+
 def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:
     """What decides the content of word_counts."""
     return content_config(corpus) | ({"documents": True} if config.documents else {})
 
 
 def _count_words(
-    corpus: CorpusConfig, config: VocabularyConfig, listed: list[dict[str, Any]], staging: Path, context: Context
+    corpus: CorpusConfig,
+    config: VocabularyConfig,
+    found: tuple[Files, Files],
+    staging: Path,
+    context: Context,
+    joined: tuple[Path, Manifest] | None = None,
 ) -> Manifest:
-    bad = bad_files_of(listed, corpus, context)
+    """``found``: all files, and those to leave out; ``joined``: phrases."""
+    listed, bad = found
     inputs = without(bad, listed, context.progress)
     size = text_bytes(inputs, corpus.column)
     expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
@@ -69,8 +89,8 @@ def _count_words(
         spark = context.session()
         with watched(spark, "count words", task, rooms):
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
-            shards = vocabulary.shards_for(inputs)
-            counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents)
+            shards, table = vocabulary.shards_for(inputs), joined and (str(joined[0]), joined[1].content_sha256)
+            counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents, table)
             report = vocabulary.write_word_counts(counts, str(staging), config.documents).collect()
     files, total_words, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
@@ -81,5 +101,7 @@ def _count_words(
         )
     context.progress.event("words counted", words=total_words, distinct=sum(f.rows for f in files), **counters)
     details = {"total_words": total_words, "counters": counters}
-    schema, read = word_counts_schema(config.documents), {"inputs": inputs, "bad_files": bad}
-    return new_manifest("word_counts", schema, files, _options(corpus, config), details=details, **read)
+    made = {"inputs": inputs, "bad_files": bad, "parents": [joined[1].as_parent()] if joined else []}
+    return new_manifest(
+        "word_counts", word_counts_schema(config.documents), files, _options(corpus, config), details=details, **made
+    )

@@ -1,0 +1,56 @@
+"""Counting neighbours in one worker: which word stands right behind which, within a memory budget."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from simglove_spark.kernels.phrases import count_neighbours
+from simglove_spark.kernels.tokens import END_OF_ROW
+from simglove_spark.pair_counter import FULLEST, PairCounter
+from simglove_spark.word_table import WordTable
+
+LOW_BITS = 0xFFFFFFFF
+
+
+class NeighbourCounter(PairCounter):
+    """A pair counter of window 1 that tells left from right and counts a word with itself too: "new york" isn't "york new".
+
+    Its runs have the first word's id for a row and the second one's for a cell. Give it ids with holes: words parted by an
+    unknown one are no neighbours.
+
+    Parameters
+    ----------
+    table : WordTable
+    num_shards : int
+    memory : int
+        Bytes that tables and draining may take.
+    """
+
+    def __init__(self, table: WordTable, num_shards: int, memory: int) -> None:
+        super().__init__(table, np.ones(1, np.int64), num_shards, memory)
+        self.frequent, self.triangle = 0, np.empty(0, np.int64)
+        self.ids = np.array([END_OF_ROW], np.int32)
+
+    def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:
+        while position < end:
+            limit = int(self.keys.size * FULLEST)
+            position, self.cells = count_neighbours(self.ids, position, end, self.keys, self.values, self.cells, limit)
+            if position < end:
+                yield from self._make_room()
+
+    def _sorted_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All cells as sorted rows, as in `PairCounter`; what is done with is let go at once, to keep to the budget."""
+        is_used, ids = self.keys != 0, self.table.ids
+        keys = self.keys[is_used]
+        del self.keys
+        firsts = ids[(keys >> np.uint64(32)).view(np.int64)]
+        keys &= np.uint64(LOW_BITS)
+        keys -= np.uint64(1)
+        seconds = ids[keys.view(np.int64)]
+        del keys
+        values = self.values[is_used]
+        del self.values, is_used
+        order = np.lexsort((seconds, firsts))
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(firsts, minlength=ids.size))])
+        del firsts
+        return offsets, seconds[order], values[order]
