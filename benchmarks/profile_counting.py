@@ -25,6 +25,7 @@ from simglove_spark.schemas import PAIRS
 from simglove_spark.table_files import write_file
 from simglove_spark.text_rows import Cleaning, spans
 from simglove_spark.word_counter import WordCounter
+from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import WordTable, build_word_table
 
 SIMGLOVE = [sys.executable, "-c", "from simglove_spark.cli import entry; entry()"]
@@ -72,14 +73,15 @@ def count_pairs(tasks: list[Any], table: WordTable, shards: int, clock: Clock) -
     for task in tasks:
         weights = distance_weights(config.window_size, config.distance_weighting)
         counter = PairCounter(table, weights, shards, left_for_tables(MEMORY, table.nbytes))
-        look_up, drain, sort = counter._look_up, counter.drain, counter._sorted_rows
-        counter._look_up = lambda *given, step=look_up: clock.call("look up", step, *given)
+        words, drain, sort = WordIds(table), counter.drain, counter._sorted_rows
+        words._blocks = lambda piece, step=words._blocks: clock.each("tokenise", step(piece))
+        words._look_up = lambda block, step=words._look_up: clock.call("look up", step, block)
         counter._sorted_rows = lambda step=sort: clock.call("drain: sort", step)
         counter.drain = lambda step=drain: clock.each("drain: encode", step())
         for own in task:
             for piece in clock.each("read, check UTF-8", text_ranges.pieces_of(own, Cleaning())):
-                for block in clock.each("tokenise", spans(piece.column, piece.is_open)):
-                    for shard, run in clock.each("count pairs", counter.add(block)):
+                for ids in words.own(piece):
+                    for shard, run in clock.each("count pairs", counter.add(ids)):
                         runs[shard].append(run)
         for shard, run in counter.drain():
             runs[shard].append(run)

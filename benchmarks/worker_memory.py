@@ -20,11 +20,12 @@ from simglove_spark import cooccurrence, vocabulary, word_table
 from simglove_spark.config import PairsConfig
 from simglove_spark.manifest import new_manifest
 from simglove_spark.memory import parse_size
-from simglove_spark.pair_counter import distance_weights
+from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import VOCABULARY
 from simglove_spark.table_files import commit, write_file
 from simglove_spark.text_ranges import pieces, plan
 from simglove_spark.text_rows import Cleaning
+from simglove_spark.word_counter import WordCounter
 
 MIB = 2**20
 
@@ -55,7 +56,7 @@ def nothing() -> None:
 
 
 def build(folder: Path, place: Path) -> int:
-    word_table._build_copy(folder, place)
+    word_table._build_copy(folder, "vocabulary", place)
     return sum(path.stat().st_size for path in place.iterdir())
 
 
@@ -65,15 +66,17 @@ def map_copy(place: Path) -> int:
 
 def count_words(text: Path, memory: int) -> int:
     read = partial(pieces, tasks=_tasks(text), cleaning=Cleaning())
-    return sum(batch.nbytes for batch in vocabulary._count_partition(_numbers(), read, 4, memory))
+    return sum(batch.nbytes for batch in vocabulary._count_partition(_numbers(), read, 4, memory, WordCounter, None))
 
 
 def count_pairs(text: Path, place: Path, memory: int) -> dict[str, int]:
     cooccurrence.shared_word_table = lambda *_: word_table._mapped(place)
     read = partial(pieces, tasks=_tasks(text), cleaning=Cleaning())
     weights = distance_weights(PairsConfig().window_size, "harmonic")
+    counter = partial(PairCounter, weights=weights, num_shards=8)
     sizes = [
-        batch.nbytes for batch in cooccurrence._count_partition(_numbers(), read, ("", ""), weights, 8, memory, False)
+        batch.nbytes
+        for batch in cooccurrence._count_partition(_numbers(), read, ("", ""), counter, memory, False, None)
     ]
     return {"runs": len(sizes), "MiB": sum(sizes) // MIB}
 

@@ -8,9 +8,8 @@ import psutil
 
 from simglove_spark.errors import ConfigError
 
-WORKER_BASE = (
-    256 << 20
-)  # a Python with numpy, pyarrow, numba and compiled kernels, and the text that it reads, before any table
+# a Python with numpy, pyarrow, numba and compiled kernels, and the text that it reads, before any table
+WORKER_BASE = 256 << 20
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

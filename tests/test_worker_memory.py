@@ -21,20 +21,21 @@ from functools import partial
 from pathlib import Path
 import pyarrow as pa
 from simglove_spark import cooccurrence, vocabulary, word_table
-from simglove_spark.pair_counter import distance_weights
+from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_ranges import pieces, plan
 from simglove_spark.text_rows import Cleaning
+from simglove_spark.word_counter import WordCounter
 
 what, memory, text, place = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
 tasks = plan([{"path": str(text), "bytes": text.stat().st_size}], 1)
 read = partial(pieces, tasks=[[own for task in tasks for own in task]], cleaning=Cleaning())
 batches = iter([pa.RecordBatch.from_pydict({"id": [0]})])
 if what == "words":
-    handed_out = sum(1 for _ in vocabulary._count_partition(batches, read, 4, memory))
+    handed_out = sum(1 for _ in vocabulary._count_partition(batches, read, 4, memory, WordCounter, None))
 else:
     cooccurrence.shared_word_table = lambda *_: word_table._mapped(place)
-    weights = distance_weights(10, "harmonic")
-    handed_out = sum(1 for _ in cooccurrence._count_partition(batches, read, ("", ""), weights, 2, memory, False))
+    counter = partial(PairCounter, weights=distance_weights(10, "harmonic"), num_shards=2)
+    handed_out = sum(1 for _ in cooccurrence._count_partition(batches, read, ("", ""), counter, memory, False, None))
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 print(handed_out, peak)
 """
@@ -46,7 +47,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("memory")
     words = [f"word{number}" for number in range(200_000)]
     tables.write_vocabulary(folder / "vocabulary", dict.fromkeys(words, 5))
-    word_table._build_copy(folder / "vocabulary", folder / "copy")
+    word_table._build_copy(folder / "vocabulary", "vocabulary", folder / "copy")
     rows = np.random.default_rng(1).integers(0, len(words), (750, 1000)).tolist()
     (folder / "pairs.txt").write_text("\n".join(" ".join(words[word] for word in row) for row in rows))
     (folder / "words.txt").write_text(" ".join(map(str, range(2_000_000))))
