@@ -7,7 +7,7 @@ merges the runs of a shard and writes its file.
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,7 @@ WORDS_PER_SHARD = 1 << 21
 LEAST_SHARDS = 4
 
 NewCounter = Callable[..., PairCounter]  # of a word table and ``memory``
+WriteShard = Callable[[int, Iterator[bytes]], list[dict[str, Any]]]  # of a shard and its runs; rows of the report
 
 
 def shards_for(config: PairsConfig, total_words: int) -> int:
@@ -131,21 +132,29 @@ def _run_batch(shard: int, run: bytes) -> pa.RecordBatch:
 
 def write_pairs(counted: "DataFrame", folder: str, num_shards: int, vocabulary_size: int) -> "DataFrame":
     """Shuffle runs to their shards, merge each shard and write its file; the report's rows tell of them."""
-    write = partial(_write_partition, folder=folder, vocabulary_size=vocabulary_size)
+    return write_runs(counted, num_shards, partial(_write_shard, folder=folder, vocabulary_size=vocabulary_size))
+
+
+def write_runs(counted: "DataFrame", num_shards: int, write_shard: WriteShard) -> "DataFrame":
+    """Shuffle runs, as `count_runs` gives them, to their shards; ``write_shard`` makes rows of the report of each."""
+    write = partial(_write_partition, write_shard=write_shard)
     return counted.repartition(num_shards, "shard").sortWithinPartitions("shard").mapInArrow(write, REPORT_DDL)
 
 
-def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, vocabulary_size: int) -> Iterator[pa.RecordBatch]:
+def _write_partition(batches: Iterator[pa.RecordBatch], write_shard: WriteShard) -> Iterator[pa.RecordBatch]:
     for shard, parts in by_shard(batches):
         strings = (run.as_py() for part in parts for run in part["run"])
         if shard == COUNTER_SHARD:
             yield report_batch([counter("bad_words", sum(int.from_bytes(value, "little") for value in strings))])
-        elif shard == EFFECTIVE_SHARD:
-            counts = effective_counts.summed(strings, vocabulary_size)
-            yield report_batch(effective_counts.write(Path(folder), counts))
         else:
-            tables = merged_tables(strings, vocabulary_size)
-            yield report_batch([write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)])
+            yield report_batch(write_shard(shard, strings))
+
+
+def _write_shard(shard: int, strings: Iterator[bytes], folder: str, vocabulary_size: int) -> list[dict[str, Any]]:
+    if shard == EFFECTIVE_SHARD:
+        return effective_counts.write(Path(folder), effective_counts.summed(strings, vocabulary_size))
+    tables = merged_tables(strings, vocabulary_size)
+    return [write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)]
 
 
 def merged_tables(strings: Iterable[bytes], vocabulary_size: int, signed: bool = False) -> Iterator[pa.Table]:

@@ -86,14 +86,13 @@ def total_bytes(inputs: list[dict[str, Any]]) -> int:
     return sum(entry["bytes"] or 0 for entry in inputs)
 
 
-def is_plain(entry: dict[str, Any]) -> bool:
+def is_plain(path: str) -> bool:
     """Whether an input that is read without ``column`` is plain text in a file system of this machine."""
-    return entry["bytes"] is not None and Path(entry["path"]).suffix not in COMPRESSED
+    return is_here(path) and Path(path).suffix not in COMPRESSED
 
 
 def _check_documents(config: CorpusConfig, entries: list[dict[str, Any]]) -> None:
-    paths = [entry["path"] for entry in entries if entry["bytes"] != 0]
-    others = [path for path in paths if not is_here(path) or Path(path).suffix in COMPRESSED]
+    others = [entry["path"] for entry in entries if entry["bytes"] != 0 and not is_plain(entry["path"])]
     if config.document_break != "line" and (config.column is not None or others):
         what = f"--column {config.column}" if config.column is not None else others[0]
         raise ConfigError(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from simglove_spark.errors import InputError
+from simglove_spark.text_rows import is_utf8
 
 ROWS = 1 << 16
 CSV_BLOCK = 8 << 20  # no row may be longer
@@ -74,18 +75,10 @@ def texts(records: Records, column: int, name: str) -> pa.StringArray:
         try:
             return raw.cast(pa.string())
         except pa.ArrowInvalid:
-            bad = np.array([not _is_utf8(word) for word in raw.to_pylist()])
+            bad = np.array([not is_utf8(word) for word in raw.to_pylist()])
     row = int(np.flatnonzero(bad)[0])
     found = "nothing" if not raw[row].as_py() else ascii(raw[row].as_py()[:40])[1:]
     raise InputError(f"words must be UTF-8 and not empty; got {found} as {name} ({records.place(row)}). Mend the file.")
-
-
-def _is_utf8(word: bytes) -> bool:
-    try:
-        word.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _parquet(path: str, columns: list[str]) -> Iterator[list[pa.Array]]:

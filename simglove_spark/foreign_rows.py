@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from simglove_spark.config import ImportConfig
 from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.foreign_files import Records, read_records, texts
-from simglove_spark.kernels import tokens
 from simglove_spark.memory import show_size
 from simglove_spark.schemas import WORD_COUNTS
-from simglove_spark.text_rows import bytes_of, offsets_of
+from simglove_spark.table_files import exact_sum
 from simglove_spark.units import MOST, Units
 from simglove_spark.vocabulary import by_count, with_ids
-from simglove_spark.word_table import build_word_table
+from simglove_spark.word_table import ABSENT, build_word_table
 
 BYTES_PER_WORD = 100  # of a word with its sum, held twice while sums are made
 LEAST_WORDS = 1 << 20  # rows of words to hold before they are summed
@@ -60,8 +59,7 @@ class ForeignRows:
 
     def _add(self, counts: NDArray[np.int64], records: Records) -> None:
         """Keep every sum that will be made below 2^63: none is greater than that of all counts."""
-        high, low = int((counts >> 32).sum()), int((counts & 0xFFFFFFFF).sum())
-        self.total += ((high << 32) + low) * (2 if self.config.one_direction else 1)
+        self.total += exact_sum(counts) * (2 if self.config.one_direction else 1)
         if self.total > MOST:
             raise InputError(
                 f"all counts together must be at most {MOST:,} units; got more ({records.path}). Lower --unit, or "
@@ -124,10 +122,8 @@ class KnownIds:
             ids = words.to_numpy() - np.int32(1)
             bad, rule = (ids < 0) | (ids >= self.size), f"ids must lie between 1 and {self.size:,}"
         else:
-            ids, offsets = np.empty(len(words), np.int32), offsets_of(words)
-            spans = (offsets[:-1], offsets[1:], len(words))
-            tokens.look_up(bytes_of(words), *spans, *self._arrays(), True, ids, 0)
-            bad, rule = ids == tokens.HOLE, "words must be in --word-counts"
+            ids = self._table.find(words)
+            bad, rule = ids == ABSENT, "words must be in --word-counts"
         if not bad.any() and self._is_absent[ids].any():
             bad, rule = self._is_absent[ids], "words of pairs must have a count above 0 in --word-counts"
         if bad.any():
@@ -136,6 +132,3 @@ class KnownIds:
                 f"{rule}; got {words[row].as_py()!r} ({records.place(row)}). Give the words that the pairs were counted under."
             )
         return ids
-
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._table.word_bytes, self._table.word_offsets, self._table.slots

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.schemas import check
+from simglove_spark.units import MOST
 
-MOST = 2**63 - 1
 TOTALS = {"word_counts": "total_words", "pairs": "total_pairs"}
 
 

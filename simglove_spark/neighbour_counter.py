@@ -26,9 +26,10 @@ class NeighbourCounter(PairCounter):
         Bytes that tables and draining may take.
     """
 
+    triangle_words = 0
+
     def __init__(self, table: WordTable, num_shards: int, memory: int) -> None:
         super().__init__(table, np.ones(1, np.int64), num_shards, memory)
-        self.frequent, self.triangle = 0, np.empty(0, np.int64)
         self.ids = np.array([END_OF_ROW], np.int32)
 
     def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:

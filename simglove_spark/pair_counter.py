@@ -11,7 +11,6 @@ from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.kernels.tokens import END_OF_ROW, HOLE
 from simglove_spark.word_table import WordTable
 
-TRIANGLE_WORDS = 4096
 FIRST_SLOTS = 1 << 18
 FULLEST = 0.6  # share of slots in use; beyond it open addressing slows down
 # A cell is 16 bytes in the table (once more half as many while it grows); draining holds it once by row, then without the
@@ -54,12 +53,14 @@ class PairCounter:
         Bytes that tables and draining may take.
     """
 
+    triangle_words = 4096  # so many of the most frequent words have an array cell for each pair
+
     def __init__(self, table: WordTable, weights: np.ndarray, num_shards: int, memory: int) -> None:
         self.table, self.weights, self.num_shards = table, weights, num_shards
         self.run_bytes = min(RUN_BYTES, max(1 << 16, memory // 32))
         beside = table.size * BYTES_PER_WORD + 3 * self.run_bytes  # a run as numpy, Python and Arrow have it
         memory = max(memory // 4, memory - beside)
-        self.frequent = min(table.size, TRIANGLE_WORDS, max(2, int((memory / BYTES_PER_TRIANGLE_CELL) ** 0.5)))
+        self.frequent = min(table.size, self.triangle_words, max(2, int((memory / BYTES_PER_TRIANGLE_CELL) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
         room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
         wanted = _power_of_two((memory - self.triangle.size * BYTES_PER_TRIANGLE_CELL) / BYTES_PER_SLOT)

@@ -8,7 +8,7 @@ A phrase is a pair of words, one right behind the other, that stand so far more 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,21 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simglove_spark.config import PhrasesConfig
-from simglove_spark.cooccurrence import count_runs, merged_tables
+from simglove_spark.cooccurrence import count_runs, merged_tables, write_runs
 from simglove_spark.manifest import FileEntry, Manifest
 from simglove_spark.neighbour_counter import NeighbourCounter
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import PHRASES
 from simglove_spark.sources import Source
-from simglove_spark.table_files import (
-    COUNTER_SHARD,
-    REPORT_DDL,
-    by_shard,
-    counter,
-    read_batches,
-    report_batch,
-    write_file,
-)
+from simglove_spark.table_files import read_batches, write_file
+from simglove_spark.word_table import shared_word_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -63,24 +56,33 @@ def count_neighbours(sources: list[Source], vocabulary: tuple[str, str], num_sha
 
 
 def write_found(
-    counted: "DataFrame", folder: str, num_shards: int, vocabulary: str, total_words: int, config: PhrasesConfig
+    counted: "DataFrame",
+    folder: str,
+    num_shards: int,
+    vocabulary: tuple[str, str],
+    total_words: int,
+    config: PhrasesConfig,
 ) -> "DataFrame":
-    """Shuffle runs to their shards, merge each, and write what passes both limits; the report's rows tell of the files."""
-    write = partial(_write_partition, folder=folder, vocabulary=vocabulary, total_words=total_words, config=config)
-    return counted.repartition(num_shards, "shard").sortWithinPartitions("shard").mapInArrow(write, REPORT_DDL)
+    """Shuffle runs to their shards, merge each, and write what passes both limits; the report's rows tell of the files.
+
+    ``vocabulary`` is its folder and its content's checksum.
+    """
+    write = partial(_write_shard, folder=folder, vocabulary=vocabulary, total_words=total_words, config=config)
+    return write_runs(counted, num_shards, write)
 
 
-def _write_partition(
-    batches: Iterator[pa.RecordBatch], folder: str, vocabulary: str, total_words: int, config: PhrasesConfig
-) -> Iterator[pa.RecordBatch]:
-    counts = _column(Path(vocabulary), "count").to_numpy()
-    for shard, parts in by_shard(batches):
-        strings = [run.as_py() for part in parts for run in part["run"]]
-        if shard == COUNTER_SHARD:
-            yield report_batch([counter("bad_words", sum(int.from_bytes(value, "little") for value in strings))])
-        else:
-            found = (_passing(cells, counts, total_words, config) for cells in merged_tables(strings, counts.size))
-            yield report_batch([write_file(Path(folder), f"found-{shard:05d}", FOUND, found)])
+def _write_shard(
+    shard: int,
+    strings: Iterator[bytes],
+    folder: str,
+    vocabulary: tuple[str, str],
+    total_words: int,
+    config: PhrasesConfig,
+) -> list[dict[str, Any]]:
+    table = shared_word_table(*vocabulary)
+    counts = table.by_id(table.counts)
+    found = (_passing(cells, counts, total_words, config) for cells in merged_tables(strings, counts.size))
+    return [write_file(Path(folder), f"found-{shard:05d}", FOUND, found)]
 
 
 def _passing(cells: pa.Table, counts: np.ndarray, total_words: int, config: PhrasesConfig) -> pa.Table:

@@ -120,7 +120,7 @@ def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
         return path
     if config.column is not None:
         return kind_by_name(path)
-    return "plain" if is_plain(entry) else "text"
+    return "plain" if is_plain(path) else "text"
 
 
 def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":

@@ -137,7 +137,7 @@ def _decode(column: pa.Array) -> tuple[pa.Array, int]:
         return column.cast(pa.large_string()), 0
     except pa.ArrowInvalid:
         rows = column.to_pylist()
-        bad = sum(not _is_utf8(word) for row in rows if not _is_utf8(row) for word in row.split())
+        bad = sum(not is_utf8(word) for row in rows if not is_utf8(row) for word in row.split())
         return pa.array([row.decode("utf-8", errors="replace") for row in rows], pa.large_string()), bad
 
 
@@ -148,7 +148,8 @@ def too_long(where: str) -> InputError:
     )
 
 
-def _is_utf8(text: bytes) -> bool:
+def is_utf8(text: bytes) -> bool:
+    """Whether bytes are text."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError:

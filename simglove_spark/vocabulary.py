@@ -173,11 +173,12 @@ def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) 
             "Check its words, --lowercase and --normalize."
         )
     if left < 2:
-        asked = f"--min-count {config.min_count}"
-        asked += f" and --min-documents {config.min_documents}" if config.documents else ""
+        asked, lower = f"--min-count {config.min_count}", "--min-count"
+        if config.documents:
+            asked, lower = f"{asked} and --min-documents {config.min_documents}", f"{lower} or --min-documents"
         raise InputError(
             f"vocabulary must have at least 2 words; got {left} with {asked} ({folder}). "
-            f"The most frequent word occurs {most:,} times: lower {'--min-count or --min-documents' if config.documents else '--min-count'}, or give more text."
+            f"The most frequent word occurs {most:,} times: lower {lower}, or give more text."
         )
     counters = {} if lists.denied is None else {"denied": denied}
     if lists.own is None:

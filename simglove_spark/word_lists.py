@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.kernels import tokens
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import local_path
 from simglove_spark.phrase_table import phrase_files
-from simglove_spark.text_rows import Cleaning, bytes_of, clean, offsets_of
+from simglove_spark.text_rows import Cleaning, clean, is_utf8
 from simglove_spark.tokenizing import needs_whole_rows
 from simglove_spark.training_inputs import load_vocabulary
-from simglove_spark.word_table import build_word_table
+from simglove_spark.word_table import ABSENT, build_word_table
 
-UNLISTED = tokens.HOLE
+UNLISTED = ABSENT
 Place = Callable[[int], str]  # where the word of that number stands, for messages
 
 
@@ -51,15 +50,7 @@ class WordLists:
         lists = [words for words in (self.own, self.denied) if words is not None]
         if not lists:
             return lambda words: np.full(len(words), UNLISTED, np.int32)
-        table = build_word_table(pa.concat_arrays(lists))
-
-        def find(words: pa.Array) -> NDArray[np.int32]:
-            offsets, found = offsets_of(words), np.empty(len(words), np.int32)
-            where = (bytes_of(words), offsets[:-1], offsets[1:], len(words))
-            tokens.look_up(*where, table.word_bytes, table.word_offsets, table.slots, True, found, 0)
-            return found
-
-        return find
+        return build_word_table(pa.concat_arrays(lists)).find
 
 
 def read_lists(config: VocabularyConfig, corpus: dict[str, Any]) -> WordLists:
@@ -161,7 +152,7 @@ def _lines(data: bytes, name: str) -> tuple[pa.Array, Place]:
     try:
         return pa.array(lines, pa.binary()).cast(pa.string()), place
     except pa.ArrowInvalid:
-        bad = next(number for number, line in enumerate(lines) if line.decode("utf-8", "ignore").encode() != line)
+        bad = next(number for number, line in enumerate(lines) if not is_utf8(line))
         raise InputError(f"line must be UTF-8; got {lines[bad][:40]!r} ({place(bad)}). Convert the file.") from None
 
 

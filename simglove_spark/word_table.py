@@ -20,7 +20,9 @@ from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.memory import show_size
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import WORD_COUNTS
+from simglove_spark.text_rows import bytes_of, offsets_of
 
+ABSENT = tokens.HOLE
 ARRAYS = ("word_bytes", "word_offsets", "slots", "ids", "counts", "round_slots", "phrase_keys", "phrase_words")
 LAYOUT = 4  # raise it with any change of the arrays or of the hash: an old copy must not be read
 
@@ -67,6 +69,13 @@ class WordTable:
         """Bytes of all arrays."""
         return sum(getattr(self, name).nbytes for name in ARRAYS)
 
+    def find(self, words: pa.Array) -> np.ndarray:
+        """Ranks of words (a string array), int32[n]; `ABSENT` of others."""
+        offsets, ranks = offsets_of(words), np.empty(len(words), np.int32)
+        spans = bytes_of(words), offsets[:-1], offsets[1:], len(words)
+        tokens.look_up(*spans, self.word_bytes, self.word_offsets, self.slots, True, ranks, 0)
+        return ranks
+
     def by_id(self, values: np.ndarray) -> np.ndarray:
         """Values of all words, given by rank, in order of their ids."""
         ordered = np.empty_like(values)
@@ -85,8 +94,8 @@ def build_word_table(
     ids = np.arange(len(words)) if counts is None else np.argsort(-known, kind="stable")
     column = words.cast(pa.large_string()).take(pa.array(ids))
     column = column if phrases is None else _with_words_of(phrases, column)
-    offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
-    data = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    offsets = offsets_of(column)
+    data = bytes_of(column)[offsets[0] : offsets[-1]]
     table = np.full(slots or 1 << (2 * len(column)).bit_length(), -1, np.int32)
     offsets, ids = offsets - offsets[0], ids.astype(np.int32)
     tokens.index_words(data, offsets, table)

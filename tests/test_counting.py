@@ -433,7 +433,8 @@ def test_a_task_that_died_after_writing_adds_nothing(
     frame = spark.createDataFrame([(row,) for row in naive.lines(small_text)], "text binary")
     source = (str(built / "vocabulary"), words.content_sha256)
     counted = cooccurrence.count_pairs([source_of(frame, Cleaning())], source, WINDOW, 3, 1 << 20)
-    write = partial(cooccurrence._write_partition, folder=str(tmp_path), vocabulary_size=words.rows)
+    write_shard = partial(cooccurrence._write_shard, folder=str(tmp_path), vocabulary_size=words.rows)
+    write = partial(cooccurrence._write_partition, write_shard=write_shard)
 
     def dies_once(batches):  # its first attempt writes every cell twice, then dies
         from pyspark import TaskContext

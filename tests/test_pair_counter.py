@@ -70,7 +70,7 @@ def counted(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_rows, "SPANS_PER_BLOCK", sizes.block)
         patch.setattr(word_ids, "SPANS_PER_BLOCK", sizes.block)
-        patch.setattr(pair_counter, "TRIANGLE_WORDS", sizes.triangle)
+        patch.setattr(PairCounter, "triangle_words", sizes.triangle)
         patch.setattr(pair_counter, "FIRST_SLOTS", sizes.first_slots)
         patch.setattr(pair_counter, "RUN_BYTES", sizes.run_bytes)
         patch.setattr(pair_counter, "_power_of_two", lambda limit: sizes.most_slots)
@@ -126,7 +126,7 @@ def test_words_in_any_order_of_frequency_are_counted_by_rank_and_handed_out_by_i
 
 
 def test_the_most_frequent_words_lie_in_the_triangle_whatever_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair_counter, "TRIANGLE_WORDS", 2)
+    monkeypatch.setattr(PairCounter, "triangle_words", 2)
     table = build_word_table(pa.array(WORDS), np.arange(10))
     counter = PairCounter(table, distance_weights(1, "flat"), 1, 1 << 20)
     assert list(count_piece(WordIds(table), counter, piece_of([b"rare rarer", b"a b"]))) == []

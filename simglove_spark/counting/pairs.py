@@ -50,7 +50,8 @@ def count_pairs(
         )
     if pairs_are_counted(corpus, config, listed, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
-    bad = [entry for entry in words.bad_files if any(entry["path"] == other["path"] for other in listed)]
+    paths = {entry["path"] for entry in listed}
+    bad = [entry for entry in words.bad_files if entry["path"] in paths]
     inputs = without(bad, listed, context.progress)
     for entry in words.files:
         checked_path(vocabulary_folder, entry)

@@ -146,5 +146,5 @@ def _count_neighbours(
             sources = read_corpus(spark, parent.inputs, corpus, local_slots(context.spark))
             table = (str(folder), parent.content_sha256)
             counted = phrases.count_neighbours(sources, table, num_shards, context.worker_memory)
-            found = phrases.write_found(counted, str(staging), num_shards, str(folder), total_words, config)
+            found = phrases.write_found(counted, str(staging), num_shards, table, total_words, config)
             return list(found.collect())
