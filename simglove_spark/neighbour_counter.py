@@ -34,23 +34,21 @@ class NeighbourCounter(PairCounter):
 
     def _count(self, position: int, end: int) -> Iterator[tuple[int, bytes]]:
         while position < end:
-            limit = int(self.keys.size * FULLEST)
-            position, self.cells = count_neighbours(self.ids, position, end, self.keys, self.values, self.cells, limit)
+            limit = int(self.slots * FULLEST)
+            position, self.cells = count_neighbours(self.ids, position, end, self.hashed, self.cells, limit)
             if position < end:
                 yield from self._make_room()
 
     def _sorted_rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All cells as sorted rows, as in `PairCounter`; what is done with is let go at once, to keep to the budget."""
-        is_used, ids = self.keys != 0, self.table.ids
-        keys = self.keys[is_used]
-        del self.keys
+        is_used, ids = self.hashed[::2] != 0, self.table.ids
+        keys, values = self.hashed[::2][is_used], self.hashed[1::2][is_used].view(np.int64)
+        del self.hashed, is_used
         firsts = ids[(keys >> np.uint64(32)).view(np.int64)]
         keys &= np.uint64(LOW_BITS)
         keys -= np.uint64(1)
         seconds = ids[keys.view(np.int64)]
         del keys
-        values = self.values[is_used]
-        del self.values, is_used
         order = np.lexsort((seconds, firsts))
         offsets = np.concatenate([[0], np.cumsum(np.bincount(firsts, minlength=ids.size))])
         del firsts

@@ -62,14 +62,14 @@ class PairCounter:
         memory = max(memory // 4, memory - beside)
         self.frequent = min(table.size, self.triangle_words, max(2, int((memory / BYTES_PER_TRIANGLE_CELL) ** 0.5)))
         self.triangle = np.zeros(self.frequent * (self.frequent - 1) // 2, np.int64)
-        room_for_a_window = 1 << int(2 * weights.size / FULLEST).bit_length()
+        room_for_a_window = 1 << int(2 * (weights.size + pairs.WAITING) / FULLEST).bit_length()
         wanted = _power_of_two((memory - self.triangle.size * BYTES_PER_TRIANGLE_CELL) / BYTES_PER_SLOT)
         self.most_slots = max(room_for_a_window, wanted)
         self.ids = np.empty(0, np.int32)
         self._begin(min(FIRST_SLOTS, self.most_slots))
 
     def _begin(self, slots: int) -> None:
-        self.keys, self.values, self.cells = np.zeros(slots, np.uint64), np.zeros(slots, np.int64), 0
+        self.hashed, self.cells = np.zeros(2 * slots, np.uint64), 0
 
     def add(self, ids: np.ndarray) -> Iterator[tuple[int, bytes]]:
         """Count a block of words (int32, see `word_ids`); yields what had to be handed out to make room (mostly nothing)."""
@@ -104,21 +104,25 @@ class PairCounter:
                 self.weights,
                 self.triangle,
                 self.frequent,
-                self.keys,
-                self.values,
+                self.hashed,
                 self.cells,
-                int(self.keys.size * FULLEST),
+                int(self.slots * FULLEST),
             )
             if position < end:
                 yield from self._make_room()
 
     def _make_room(self) -> Iterator[tuple[int, bytes]]:
-        if self.keys.size >= self.most_slots:
+        if self.slots >= self.most_slots:
             yield from self.drain()
             return
-        keys, values = np.zeros(self.keys.size * 2, np.uint64), np.zeros(self.keys.size * 2, np.int64)
-        pairs.rehash(self.keys, self.values, keys, values)
-        self.keys, self.values = keys, values
+        larger = np.zeros(2 * self.hashed.size, np.uint64)
+        pairs.rehash(self.hashed, larger)
+        self.hashed = larger
+
+    @property
+    def slots(self) -> int:
+        """Cells for which the table has places now."""
+        return self.hashed.size // 2
 
     def directed_cells(self) -> int:
         """Cells in the tables now, both directions."""
@@ -126,7 +130,7 @@ class PairCounter:
 
     def drain(self) -> Iterator[tuple[int, bytes]]:
         """Hand out all cells, both directions, as (shard, run) and begin anew."""
-        slots = self.keys.size
+        slots = self.slots
         offsets, contexts, counts = self._sorted_rows()
         yield from runs_by_shard(offsets, contexts, counts, self.num_shards, self.run_bytes)
         self.triangle[:] = 0
@@ -140,15 +144,15 @@ class PairCounter:
         """
         sizes, ids = np.zeros((self.table.size, 2), np.int64), self.table.ids
         if not np.array_equal(ids, np.arange(ids.size)):
-            pairs.put_ids(self.keys, ids)
-        pairs.cells_per_word(self.triangle, ids[: self.frequent], self.keys, sizes)
+            pairs.put_ids(self.hashed, ids)
+        pairs.cells_per_word(self.triangle, ids[: self.frequent], self.hashed, sizes)
         starts, ends = _bounds(sizes[:, 1])
         unsorted_contexts, unsorted_counts = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)
         cursors = starts.copy()
         pairs.gather_upper(
-            self.triangle, ids[: self.frequent], self.keys, self.values, cursors, unsorted_contexts, unsorted_counts
+            self.triangle, ids[: self.frequent], self.hashed, cursors, unsorted_contexts, unsorted_counts
         )
-        del self.keys, self.values, cursors
+        del self.hashed, cursors
         row_starts, row_ends = _bounds(sizes.sum(axis=1))
         contexts, counts = np.empty(row_ends[-1], np.int32), np.empty(row_ends[-1], np.int64)
         pairs.transpose(starts, ends, unsorted_contexts, unsorted_counts, row_starts.copy(), contexts, counts)

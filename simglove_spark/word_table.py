@@ -24,7 +24,7 @@ from simglove_spark.text_rows import bytes_of, offsets_of
 
 ABSENT = tokens.HOLE
 ARRAYS = ("word_bytes", "word_offsets", "slots", "ids", "counts", "round_slots", "phrase_keys", "phrase_words")
-LAYOUT = 4  # raise it with any change of the arrays or of the hash: an old copy must not be read
+LAYOUT = 5  # raise it with any change of the arrays or of the hash: an old copy must not be read
 
 
 @dataclass(frozen=True)

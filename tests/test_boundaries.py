@@ -135,9 +135,9 @@ def test_cells_are_sorted_beyond_31_bits(sparse: Sparse) -> None:
     assert cursors.tolist() == [FAR + 5, FAR + 7, FAR + 8]
     assert (new_contexts[FAR + 4], new_counts[FAR + 4]) == (2, 8)
     assert (new_contexts[FAR + 6], new_counts[FAR + 6]) == (2, 9)
-    keys, values = np.array([0, 1 << 32 | 2], np.uint64), np.array([0, 2**40])
+    table = np.array([0, 0, 1 << 32 | 2, 2**40], np.uint64)
     gathered = np.array([0, FAR + 1, 0])
-    pairs.gather_upper(np.zeros(0, np.int64), np.zeros(0, np.int32), keys, values, gathered, new_contexts, new_counts)
+    pairs.gather_upper(np.zeros(0, np.int64), np.zeros(0, np.int32), table, gathered, new_contexts, new_counts)
     assert gathered.tolist() == [0, FAR + 2, 0]
     assert (new_contexts[FAR + 1], new_counts[FAR + 1]) == (2, 2**40)
 
@@ -145,11 +145,10 @@ def test_cells_are_sorted_beyond_31_bits(sparse: Sparse) -> None:
 def test_the_greatest_word_numbers_have_keys_of_their_own() -> None:
     last = 2**31 - 2  # --max-vocab allows as many
     ids = np.array([last, last - 1, 5, last], np.int32)
-    keys, values = np.zeros(16, np.uint64), np.zeros(16, np.int64)
-    pairs.count_pairs(ids, 1, 4, np.array([1]), np.zeros(0, np.int64), 0, keys, values, 0, 10)
-    found = {
-        (int(key) >> 32, int(key) & 0xFFFFFFFF): int(value) for key, value in zip(keys, values, strict=True) if key
-    }
+    table = np.zeros(64, np.uint64)
+    pairs.count_pairs(ids, 1, 4, np.array([1]), np.zeros(0, np.int64), 0, table, 0, 20)
+    cells = zip(table[::2].tolist(), table[1::2].tolist(), strict=True)
+    found = {(key >> 32, key & 0xFFFFFFFF): count for key, count in cells if key}
     assert found == {(last - 1, last): 1, (5, last - 1): 1, (5, last): 1}
 
 

@@ -77,7 +77,7 @@ def test_keys_hold_the_highest_ids() -> None:
     list(counter.add(np.array([2**31 - 2, 2**31 - 2, 0, 2**31 - 2, 0], np.int32)))
     found = {
         (int(key) >> 32, (int(key) & neighbour_counter.LOW_BITS) - 1): int(value)
-        for key, value in zip(counter.keys, counter.values, strict=True)
+        for key, value in zip(counter.hashed[::2], counter.hashed[1::2], strict=True)
         if key
     }
     most = 2**31 - 2

@@ -252,53 +252,53 @@ def test_a_corpus_counted_by_hand() -> None:
     assert met == 5
 
 
-def empty_tables(slots: int, frequent: int) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
-    triangle = np.zeros(frequent * (frequent - 1) // 2, np.int64)
-    return triangle, frequent, np.zeros(slots, np.uint64), np.zeros(slots, np.int64)
+def empty_tables(slots: int, frequent: int) -> tuple[np.ndarray, int, np.ndarray]:
+    return np.zeros(frequent * (frequent - 1) // 2, np.int64), frequent, np.zeros(2 * slots, np.uint64)
 
 
 def test_count_pairs_compiled_or_not_fills_the_same_tables() -> None:
-    ids = np.array([5, 0, 1, 0, -1, 3, 4, 3, 0, 2, 2, 1, 6, 5], np.int32)
+    ids = np.tile(np.array([5, 0, 1, 0, -1, 3, 4, 3, 0, 2, 2, 1, 6, 5], np.int32), 5)
     found = []
     with np.errstate(over="ignore"):
         for kernel in (pairs.count_pairs, pairs.count_pairs.py_func):
-            tables = empty_tables(32, 3)
-            position, cells = kernel(ids, 1, 14, np.array([6, 3, 2]), *tables, 0, 10)
-            found.append((int(position), int(cells), [part.tolist() for part in (tables[0], *tables[2:])]))
+            triangle, frequent, table = empty_tables(32, 3)
+            limit = 7 + pairs.WAITING + 3
+            position, cells = kernel(ids, 1, ids.size, np.array([6, 3, 2]), triangle, frequent, table, 0, limit)
+            found.append((int(position), int(cells), triangle.tolist(), table.tolist()))
     assert found[0] == found[1]
-    assert found[0][0] < 14  # it stopped for want of room
-    assert found[0][1] == sum(key != 0 for key in found[0][2][1])
+    assert found[0][0] < ids.size  # it stopped for want of room
+    assert found[0][1] == sum(key != 0 for key in found[0][3][::2])
 
 
 def test_the_twins_of_the_table_kernels_agree() -> None:
     ranks = np.random.default_rng(5).integers(-1, 9, 400).astype(np.int32)
-    triangle, frequent, keys, values = empty_tables(128, 4)
-    position, _ = pairs.count_pairs(ranks, 0, 400, np.array([2, 1]), triangle, frequent, keys, values, 0, 100)
+    triangle, frequent, table = empty_tables(128, 4)
+    position, _ = pairs.count_pairs(ranks, 0, 400, np.array([2, 1]), triangle, frequent, table, 0, 100)
     assert position == 400
     ids = np.array([3, 8, 0, 1, 7, 2, 6, 4, 5], np.int32)
     results = []
     with np.errstate(over="ignore"):
         for twin in (lambda kernel: kernel, lambda kernel: kernel.py_func):
-            new_keys, new_values = np.zeros(256, np.uint64), np.zeros(256, np.int64)
-            twin(pairs.rehash)(keys, values, new_keys, new_values)
-            twin(pairs.put_ids)(new_keys, ids)
+            larger = np.zeros(512, np.uint64)
+            twin(pairs.rehash)(table, larger)
+            twin(pairs.put_ids)(larger, ids)
             sizes = np.zeros((9, 2), np.int64)
-            twin(pairs.cells_per_word)(triangle, ids[:frequent], new_keys, sizes)
+            twin(pairs.cells_per_word)(triangle, ids[:frequent], larger, sizes)
             ends = np.cumsum(sizes[:, 1])
             cursors = ends - sizes[:, 1]
             contexts, counts = np.zeros(ends[-1], np.int32), np.zeros(ends[-1], np.int64)
-            twin(pairs.gather_upper)(triangle, ids[:frequent], new_keys, new_values, cursors, contexts, counts)
+            twin(pairs.gather_upper)(triangle, ids[:frequent], larger, cursors, contexts, counts)
             assert cursors.tolist() == ends.tolist()
             row_ends = np.cumsum(sizes[:, 0])
             across, across_counts = np.zeros(row_ends[-1], np.int32), np.zeros(row_ends[-1], np.int64)
             twin(pairs.transpose)(
                 ends - sizes[:, 1], ends, contexts, counts, row_ends - sizes[:, 0], across, across_counts
             )
-            results.append([part.tolist() for part in (new_keys, new_values, sizes, contexts, counts, across)])
+            results.append([part.tolist() for part in (larger, sizes, contexts, counts, across)])
     assert results[0] == results[1]
     of_rank, named = ids.tolist(), {}
-    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+    for key, value in zip(table[::2].tolist(), table[1::2].tolist(), strict=True):
         low, high = sorted((of_rank[key >> 32], of_rank[key & 0xFFFFFFFF]))
         if key:
             named[low << 32 | high] = value
-    assert named == {key: value for key, value in zip(*results[0][:2], strict=True) if key}
+    assert named == {key: value for key, value in zip(results[0][0][::2], results[0][0][1::2], strict=True) if key}

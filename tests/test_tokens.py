@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from simglove_spark import text_rows, word_counter
-from simglove_spark.kernels import hashes, tokens
+from simglove_spark.kernels import chunks, hashes, tokens
 from simglove_spark.text_rows import Cleaning, clean, spans
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_table import build_word_table
@@ -272,12 +272,37 @@ def test_the_twins_of_the_table_kernels_agree() -> None:
         warnings.simplefilter("ignore", RuntimeWarning)  # numpy tells of the overflow that a hash lives on
         for start, end in ((0, 2), (2, 8), (8, 9), (0, 1), (0, 9)):
             known = (table.word_bytes, table.word_offsets, slots)
-            assert tokens.find_slot.py_func(data, start, end, *known) == tokens.find_slot(data, start, end, *known)
+            hashed = np.uint64(chunks.hash_chunks(data, start, end))
+            assert chunks.hash_chunks.py_func(data, start, end) == hashed
+            found = tokens.find_slot(hashed, data, start, end, *known)
+            assert tokens.find_slot.py_func(hashed, data, start, end, *known) == found
             assert tokens.hash_word.py_func(data, start, end) == tokens.hash_word(data, start, end)
         shards = [np.empty(3, np.int32), np.empty(3, np.int32)]
         tokens.shard_of_entries(table.word_bytes, table.word_offsets, shards[0], 5)
         tokens.shard_of_entries.py_func(table.word_bytes, table.word_offsets, shards[1], 5)
     assert shards[0].tolist() == shards[1].tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    word=st.binary(min_size=1, max_size=26),
+    before=st.binary(max_size=9),
+    behind=st.binary(max_size=9),
+    flipped=st.integers(0, 25),
+)
+def test_bytes_around_a_word_change_neither_its_hash_nor_what_equals_it(
+    word: bytes, before: bytes, behind: bytes, flipped: int
+) -> None:
+    alone, within = np.frombuffer(word, np.uint8), np.frombuffer(before + word + behind, np.uint8)
+    start, end = len(before), len(before) + len(word)
+    assert chunks.hash_chunks(alone, 0, len(word)) == chunks.hash_chunks(within, start, end)
+    assert chunks.are_equal(alone, 0, within, start, len(word))
+    other = within.copy()
+    other[start + flipped % len(word)] ^= 1
+    assert not chunks.are_equal(alone, 0, other, start, len(word))
+    assert not chunks.are_equal.py_func(alone, 0, other, start, len(word))
+    with np.errstate(over="ignore"):
+        assert chunks.hash_chunks.py_func(within, start, end) == chunks.hash_chunks(within, start, end)
 
 
 def test_words_spread_evenly_over_shards() -> None:

@@ -10,7 +10,7 @@ the one behind it see the same words there: they agree on the place without know
 import numpy as np
 
 from simglove_spark.kernels.compile import kernel
-from simglove_spark.kernels.pairs import add_to_table
+from simglove_spark.kernels.pairs import add_to_table, home_of
 from simglove_spark.kernels.tokens import END_OF_ROW, HOLE
 
 CUT = -3
@@ -105,7 +105,7 @@ def join(ids, keys, values, state, out):
 
 
 @kernel
-def count_neighbours(ids, position, end, keys, values, cells, limit):
+def count_neighbours(ids, position, end, table, cells, limit):
     """Count each word with the word right before it, until the ids end or the table is full.
 
     Parameters
@@ -114,8 +114,8 @@ def count_neighbours(ids, position, end, keys, values, cells, limit):
         Words in order; anything below 0 is nobody's neighbour.
     position, end : int64
         First word to take as the second of two (1 or more), and where to stop.
-    keys : uint64[:]
-    values : int64[:]
+    table : uint64[:]
+        As of pairs, with keys of directed ones.
     cells, limit : int64
         Cells of the table in use, and how many it may hold.
 
@@ -128,7 +128,8 @@ def count_neighbours(ids, position, end, keys, values, cells, limit):
         if cells >= limit:
             return position, cells
         if ids[position - 1] >= 0 and ids[position] >= 0:
-            cells += add_to_table(keys, values, key_of(ids[position - 1], ids[position]), 1)
+            key = key_of(ids[position - 1], ids[position])
+            cells += add_to_table(table, home_of(table, key), key, 1)
         position += 1
     return position, cells
 

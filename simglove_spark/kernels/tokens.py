@@ -1,14 +1,18 @@
 """Words in a buffer of UTF-8 bytes: where they start, how often they occur, which ids they have.
 
-A word is looked up by a 64-bit hash in an open-addressing table and then compared byte by byte, since hashes can collide.
-Tables hold int32 entry numbers (-1: free) and have a power of two of slots.
+A word is looked up by a 64-bit hash in an open-addressing table and then compared, since hashes can collide. Tables hold
+int32 entry numbers (-1: free) and have a power of two of slots. Most of a table is far away in memory: words are looked up
+`GROUP` by group, all that a group needs being brought near first.
 """
 
 import numpy as np
 
-from simglove_spark.kernels.compile import kernel
+from simglove_spark.kernels.chunks import are_equal, hash_chunks
+from simglove_spark.kernels.compile import inlined, kernel
+from simglove_spark.kernels.prefetch import prefetch_item
 
 NO_ROW = -1
+GROUP = 64
 END_OF_ROW, HOLE = -1, -2  # a hole keeps the place of a word that is not counted
 
 
@@ -88,24 +92,40 @@ def hash_word(data, start, end):
     return value ^ (value >> np.uint64(29))
 
 
-@kernel
-def find_slot(data, start, end, word_bytes, word_offsets, slots):
-    """Slot that holds the word, or the free slot where it belongs (int64)."""
+@inlined
+def find_slot(hashed, data, start, end, word_bytes, word_offsets, slots):
+    """Slot that holds the word, or the free slot where it belongs (int64); ``hashed`` is its `hash_chunks`."""
     mask = slots.size - 1
-    length = end - start
-    slot = np.int64(hash_word(data, start, end) & np.uint64(mask))
+    slot = np.int64(hashed & np.uint64(mask))
     while True:
         entry = slots[slot]
         if entry < 0:
             return slot
         first = word_offsets[entry]
-        if word_offsets[entry + 1] - first == length:
-            k = 0
-            while k < length and word_bytes[first + k] == data[start + k]:
-                k += 1
-            if k == length:
-                return slot
+        length = word_offsets[entry + 1] - first
+        if length == end - start and are_equal(data, start, word_bytes, first, length):
+            return slot
         slot = (slot + 1) & mask
+
+
+@kernel
+def bring_near(data, starts, ends, first, last, word_bytes, word_offsets, slots, hashes):
+    """Hash words ``first`` to ``last`` into ``hashes`` (uint64[`GROUP`]) and ask for all that `find_slot` reads of them."""
+    mask = np.uint64(slots.size - 1)
+    for span in range(first, last):
+        if starts[span] != END_OF_ROW:
+            hashes[span - first] = hash_chunks(data, starts[span], ends[span])
+            prefetch_item(slots, np.int64(hashes[span - first] & mask))
+    for span in range(first, last):
+        if starts[span] != END_OF_ROW:
+            entry = slots[np.int64(hashes[span - first] & mask)]
+            if entry >= 0:
+                prefetch_item(word_offsets, np.int64(entry))
+    for span in range(first, last):
+        if starts[span] != END_OF_ROW:
+            entry = slots[np.int64(hashes[span - first] & mask)]
+            if entry >= 0:
+                prefetch_item(word_bytes, word_offsets[entry])
 
 
 @kernel
@@ -144,11 +164,15 @@ def count_words(data, starts, ends, first, spans, word_bytes, word_offsets, slot
     first, entries : int64
         The span to go on with (`spans` when all are counted); known words now.
     """
+    hashes = np.empty(GROUP, np.uint64)
     for span in range(first, spans):
+        if (span - first) % GROUP == 0:
+            last = min(span + GROUP, spans)
+            bring_near(data, starts, ends, span, last, word_bytes, word_offsets, slots, hashes)
         start, end = starts[span], ends[span]
         if start == END_OF_ROW:
             continue
-        slot = find_slot(data, start, end, word_bytes, word_offsets, slots)
+        slot = find_slot(hashes[(span - first) % GROUP], data, start, end, word_bytes, word_offsets, slots)
         entry = slots[slot]
         if entry < 0:
             if not enter_word(data, start, end, word_bytes, word_offsets, slots, slot, entries):
@@ -172,12 +196,16 @@ def count_documents(data, starts, ends, row, word_bytes, word_offsets, slots, co
     span, row, entries : int64
         The span to go on with, its row, and known words now.
     """
+    hashes = np.empty(GROUP, np.uint64)
     for span in range(starts.size):
+        if span % GROUP == 0:
+            last = min(span + GROUP, starts.size)
+            bring_near(data, starts, ends, span, last, word_bytes, word_offsets, slots, hashes)
         start, end = starts[span], ends[span]
         if start == END_OF_ROW:
             row += 1
             continue
-        slot = find_slot(data, start, end, word_bytes, word_offsets, slots)
+        slot = find_slot(hashes[span % GROUP], data, start, end, word_bytes, word_offsets, slots)
         entry = slots[slot]
         if entry < 0:
             if not enter_word(data, start, end, word_bytes, word_offsets, slots, slot, entries):
@@ -205,8 +233,9 @@ def shard_of_entries(word_bytes, word_offsets, shards, num_shards):
 def index_words(word_bytes, word_offsets, slots):
     """Enter every word of a vocabulary into an empty table; the entry is the word's id."""
     for entry in range(word_offsets.size - 1):
-        slot = find_slot(word_bytes, word_offsets[entry], word_offsets[entry + 1], word_bytes, word_offsets, slots)
-        slots[slot] = entry
+        start, end = word_offsets[entry], word_offsets[entry + 1]
+        hashed = hash_chunks(word_bytes, start, end)
+        slots[find_slot(hashed, word_bytes, start, end, word_bytes, word_offsets, slots)] = entry
 
 
 @kernel
@@ -217,12 +246,17 @@ def look_up(data, starts, ends, spans, word_bytes, word_offsets, slots, keep_pla
 
     Returns the number of ids in use (int64).
     """
+    hashes = np.empty(GROUP, np.uint64)
     for span in range(spans):
-        if starts[span] == END_OF_ROW:
+        if span % GROUP == 0:
+            last = min(span + GROUP, spans)
+            bring_near(data, starts, ends, span, last, word_bytes, word_offsets, slots, hashes)
+        start, end = starts[span], ends[span]
+        if start == END_OF_ROW:
             ids[used] = END_OF_ROW
             used += 1
             continue
-        entry = slots[find_slot(data, starts[span], ends[span], word_bytes, word_offsets, slots)]
+        entry = slots[find_slot(hashes[span % GROUP], data, start, end, word_bytes, word_offsets, slots)]
         if entry >= 0 or keep_places:
             ids[used] = entry if entry >= 0 else HOLE
             used += 1
