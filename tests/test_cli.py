@@ -79,7 +79,8 @@ ROAD = {
         "overwrite",
         "config",
     ],
-    "evaluate": ["vectors", "similarity", "analogy", "json"],
+    "evaluate": ["vectors", "sets", "similarity", "analogy", "categories", "sentences", "keywords"]
+    + ["trend", "resamples", "seed", "json"],
     "export": ["vectors", "format", "output"],
     "similar": ["vectors", "topn", "json"],
     "correlate": ["vectors", "topn", "json", "normalize"],
