@@ -104,7 +104,13 @@ LOOKED = (
 
 
 @pytest.mark.parametrize(
-    ("text", "got"), [("onlyone\n", "'onlyone'"), ("# note\n", "comments alone"), ("x" * 99, f"{'x' * 80!r}...")]
+    ("text", "got"),
+    [
+        ("onlyone\n", "'onlyone'"),
+        ("some prose\nof lines\nand more words\n", "'some\\tprose'"),
+        ("# note\n", "comments alone"),
+        ("x" * 99, f"{'x' * 80!r}..."),
+    ],
 )
 def test_what_is_not_recognised_is_told_with_what_was_looked_for(tmp_path: Path, text: str, got: str) -> None:
     path = write(tmp_path / "odd", text)
@@ -303,6 +309,12 @@ def test_the_best_words_are_those_of_a_plain_loop(texts: list[list[str]]) -> Non
                 ranked = sorted(rows, key=lambda word: -float(rows[word] @ total))
                 stems = list(dict.fromkeys("ab" if word in "ab" else word for word in ranked))
                 assert found == stems[:2]
+
+
+def test_the_word_that_comes_first_wins_a_tie() -> None:
+    vectors = Vectors(["a", "b", "c"], np.ones((3, 2)))
+    (best,) = _best(vectors, Texts([["c", "a", "c", "b"]], vectors), np.ones(3), str)
+    assert best == ["c", "a", "b"]
 
 
 @given(st.text())

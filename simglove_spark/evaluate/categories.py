@@ -31,7 +31,8 @@ class CategorySet:
     @staticmethod
     def fits(first: list[Row]) -> bool:
         """Whether the first lines look like such a set."""
-        return all(len(row.columns) >= 2 and all(row.columns[:2]) for row in first)
+        same = len({len(row.columns) for row in first}) == 1  # which prose has not
+        return same and all(len(row.columns) >= 2 and all(row.columns[:2]) for row in first)
 
     @classmethod
     def read(cls, path: Path) -> "CategorySet":

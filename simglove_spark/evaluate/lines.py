@@ -9,6 +9,7 @@ from simglove_spark.errors import InputError
 
 SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas"}
 SHOWN = 80
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Row(NamedTuple):
@@ -30,16 +31,17 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         found = "a folder" if path.is_dir() else "nothing"
         raise InputError(f"evaluation set must be a file; got {found} ({path}). Give its path.")
     filled = 0
-    for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        try:
-            line = raw.decode("utf-8").strip(" \r\t")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"line must be UTF-8; got {raw[:40]!r} ({path}, line {number}). Convert the file."
-            ) from error
-        if line:
-            filled += 1
-            yield number, line
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            try:
+                line = raw.removeprefix(BYTE_ORDER_MARK if number == 1 else b"").decode("utf-8").strip(" \r\n\t")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"line must be UTF-8; got {raw.rstrip()[:40]!r} ({path}, line {number}). Convert the file."
+                ) from error
+            if line:
+                filled += 1
+                yield number, line
     if not filled:
         raise InputError(f"evaluation set must have lines; got an empty file ({path}). Give another file.")
 
