@@ -98,6 +98,8 @@ def test_shared_words_have_the_first_models_order_and_the_first_counts() -> None
         assert common.counts.tolist() == [20, 30, 40, 50]
         for word in common.words:
             assert np.array_equal(common[word], own[word])
+    same = shared_words([given[1], given[1]])
+    assert np.shares_memory(same[0].matrix, same[1].matrix)  # nothing is copied
     with pytest.raises(InputError, match="vectors to be compared must share words; got none in common"):
         shared_words([given[0], Vectors(["x"], [[1.0]])])
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from simglove_spark.errors import InputError
 from simglove_spark.evaluate.recognition import EvaluationSet
@@ -78,7 +79,12 @@ def shared_words(models: Sequence[Vectors]) -> list[Vectors]:
     counted = next((place for place, model in enumerate(models) if model.counts.any()), 0)
     common = words[0].take(pa.array(kept)).to_pylist()
     counts = models[counted].counts[places[counted][kept]]
-    return [Vectors(common, model.matrix[ids[kept]], counts) for ids, model in zip(places, models, strict=True)]
+    return [Vectors(common, _rows(model, ids[kept]), counts) for ids, model in zip(places, models, strict=True)]
+
+
+def _rows(model: Vectors, ids: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Some rows of a matrix; no copy where they are all, as in runs of one vocabulary."""
+    return model.matrix if np.array_equal(ids, np.arange(len(model))) else model.matrix[ids]
 
 
 def compare(
