@@ -119,6 +119,11 @@ def test_what_is_not_recognised_is_told_with_what_was_looked_for(tmp_path: Path,
     assert str(caught.value) == f"evaluation set must be of a known kind; got {got} ({path}). {LOOKED}"
 
 
+def test_a_set_whose_kind_is_clear_is_refused_by_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"line must be word, word, score, .* got 'x' .*line 2"):
+        read_set(write(tmp_path / "pairs", "a\tb\t1\nx\n"))
+
+
 def test_a_folder_that_is_not_recognised_is_told_by_what_it_holds(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "x")
     with pytest.raises(InputError, match=re.escape(f"got a folder with a.txt ({tmp_path}). Looked for keywords: ")):

@@ -30,7 +30,7 @@ class SimilaritySet:
     @staticmethod
     def fits(first: list[Row]) -> bool:
         """Whether the first lines look like such a set."""
-        return len(first[-1].columns) > 2 and any(map(is_numeric, first[-1].columns[2:]))
+        return any(is_numeric(column) for row in first[:2] for column in row.columns[2:])  # the first may be a header
 
     @classmethod
     def read(cls, path: Path) -> "SimilaritySet":
