@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from simglove_spark import evaluate
 from simglove_spark.config import RunConfig, TrainConfig
+from simglove_spark.evaluate import read_set
 from simglove_spark.progress import Progress
 from simglove_spark.trainer import train
 from simglove_spark.training import handed_out
@@ -36,10 +36,9 @@ LEVERS = {
 
 
 def scores(vectors: Vectors, folder: Path) -> dict[str, float]:
-    found = {name: evaluate.similarity(vectors, folder / name).score for name in SIMILARITY}
-    analogies = evaluate.analogies(vectors, folder / ANALOGIES)
-    parts = {"semantic": analogies.semantic, "syntactic": analogies.syntactic, "all": analogies.all}
-    return {**found, **{name: part.score for name, part in parts.items()}}
+    found = {name: read_set(folder / name, "similarity").judge(vectors, 1).score for name in SIMILARITY}
+    analogies = read_set(folder / ANALOGIES, "analogy").judge(vectors, 1)
+    return {**found, **{part: analogies.measure("3CosAdd", part).score for part in ("semantic", "syntactic", "all")}}
 
 
 def main() -> None:

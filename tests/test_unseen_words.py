@@ -9,7 +9,7 @@ import pytest
 import tables
 
 from simglove_spark.config import RunConfig, TrainConfig
-from simglove_spark.evaluate import analogies, similarity
+from simglove_spark.evaluate import read_set
 from simglove_spark.export import load_word2vec, save_word2vec
 from simglove_spark.presets import PRESETS
 from simglove_spark.progress import Progress
@@ -138,9 +138,11 @@ def test_questions_to_and_about_unseen_words_have_answers(vectors: Vectors) -> N
 def test_evaluation_passes_over_words_without_a_vector(vectors: Vectors, tmp_path: Path) -> None:
     (tmp_path / "s.txt").write_text("a\tb\t9\nb\tc\t5\nnever\ta\t1\na\tc\t3\n")
     (tmp_path / "a.txt").write_text(": x\na b c d\nnever b c d\n")
-    assert (similarity(vectors, tmp_path / "s.txt").found, similarity(vectors, tmp_path / "s.txt").total) == (3, 4)
-    result = analogies(vectors, tmp_path / "a.txt")
-    assert (result.all.found, result.all.total, result.words) == (1, 2, 4)
+    pairs = read_set(tmp_path / "s.txt").judge(vectors, 1).measure("spearman")
+    assert (pairs.found, pairs.total) == (3, 4)
+    questions = read_set(tmp_path / "a.txt").judge(vectors, 1)
+    assert (questions.measure("3CosAdd").found, questions.measure("3CosAdd").total) == (1, 2)
+    assert "over the 4 most frequent words" in questions.setting
 
 
 def test_export_keeps_the_order_of_ids(vectors: Vectors, tmp_path: Path) -> None:
