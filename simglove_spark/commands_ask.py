@@ -1,7 +1,7 @@
-"""Commands that ask finished vectors: similar, correlate, analogy, evaluate, export."""
+"""Commands that ask finished vectors: similar, correlate, analogy, evaluate."""
 
 import json as json_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -10,17 +10,14 @@ from rich.text import Text
 
 from simglove_spark.errors import ConfigError
 from simglove_spark.evaluate import AnalogyResult, SimilarityResult, analogies, similarity
-from simglove_spark.export import FORMATS
 from simglove_spark.option_checks import Whole
 from simglove_spark.output import local_path
-from simglove_spark.unknown import with_unknown
 from simglove_spark.vectors import Vectors
 
 VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
 TopN = Annotated[Whole, Parameter(help="How many words to show.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 Files = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
-ExportFormat = Literal["word2vec-text", "word2vec-binary", "glove-text"]
 
 
 def similar(
@@ -94,21 +91,6 @@ def evaluate(
     console.print(f"vectors: {vectors}: {_sentence(_setting(known))}", soft_wrap=True, markup=False)
 
 
-def export(
-    *,
-    vectors: VectorsFolder,
-    format: Annotated[ExportFormat, Parameter(help="File format.")],
-    output: Annotated[str, Parameter(help="File to write.")],
-    unk: Annotated[bool, Parameter(negative="", help="Add <unk>, the mean of the 100 rarest words.")] = False,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
-) -> None:
-    """Write vectors as a file that other tools read."""
-    known = Vectors.load(local_path(vectors))
-    known = with_unknown(known) if unk else known
-    FORMATS[format].save(known, local_path(output), overwrite=overwrite)
-    print(f"{len(known):,} vectors of {known.matrix.shape[1]} components are in {output}.")
-
-
 def _load(folder: str, words: tuple[str, ...]) -> Vectors:
     if not words:
         raise ConfigError(
@@ -174,5 +156,4 @@ COMMANDS = {
     "correlate": correlate,
     "analogy": analogy,
     "evaluate": evaluate,
-    "export": export,
 }
