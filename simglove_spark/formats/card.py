@@ -13,6 +13,7 @@ import yaml
 
 from simglove_spark.formats.lineage import Lineage, Score
 from simglove_spark.formats.numbers import Dtype
+from simglove_spark.formats.registry import FORMATS
 from simglove_spark.formats.rows import Rows
 from simglove_spark.memory import show_size
 from simglove_spark.unknown import UNKNOWN
@@ -25,14 +26,14 @@ LOST = {
 FAISS_INT8 = "Components are 8 bits: each moved by 1/510 of the range of its column at most."
 
 
-def card(rows: Rows, name: str, dtype: Dtype, counts: bool, lineage: Lineage) -> str:
+def card(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> str:
     """Text of the card of an export in the format ``name``."""
     size, dim = rows.shape
     parts = [
         f"---\n{yaml.safe_dump(_head(name, lineage), sort_keys=False, allow_unicode=True)}---\n",
         f"# Word vectors: {size:,} words, {dim} components\n",
-        "Made by simglove-spark, which learns vectors whose inner product is the pointwise mutual information of two words. "
-        f"Format: {name}, {dtype}.\n",
+        f"Written by simglove-spark as {name}, {dtype}. To open them:\n",
+        f"    {FORMATS[name].use}\n",
         "## Corpus\n",
         _corpus(lineage),
         "## Settings\n",
@@ -40,7 +41,7 @@ def card(rows: Rows, name: str, dtype: Dtype, counts: bool, lineage: Lineage) ->
         "## Scores\n",
         _scores(lineage.scores),
         "## Known gaps\n",
-        "".join(f"- {gap}\n" for gap in _gaps(rows, name, dtype, counts, lineage)),
+        "".join(f"- {gap}\n" for gap in _gaps(rows, name, dtype, lineage)),
     ]
     return "\n".join(parts)
 
@@ -65,7 +66,7 @@ def _head(name: str, lineage: Lineage) -> dict[str, Any]:
 
 
 def _corpus(lineage: Lineage) -> str:
-    words, own = lineage.vocabulary, lineage.vectors
+    words, own = lineage.tables.get("vocabulary"), lineage.tables.get("vectors")
     lines = [f"Date: {lineage.date}.\n"] if lineage.date else []
     imported = own.details.get("imported") if own else None
     if isinstance(imported, dict):
@@ -95,17 +96,20 @@ def _files(entries: Iterable[Mapping[str, Any]], key: str) -> str:
 
 
 def _settings(lineage: Lineage) -> str:
-    found: dict[str, dict[str, Any]] = {}
-    for table in (lineage.vocabulary, lineage.pairs, lineage.vectors):
-        if table is not None:
-            found[table.table] = {key: value for key, value in table.config.items() if value is not None}
-    if not found:
+    own = lineage.tables.get("vectors")
+    if own is None:
         return "Not known: they did not come from a table.\n"
-    rows = [(table, code(key), code(value)) for table, config in found.items() for key, value in sorted(config.items())]
-    versions = lineage.vectors.versions if lineage.vectors else {}
-    software = ", ".join(f"{key} {value}" for key, value in versions.items())
-    content = lineage.vectors.content_sha256 if lineage.vectors else ""
-    return _table(("table", "option", "value"), rows) + f"\nSoftware: {software}. Content of the table: `{content}`.\n"
+    rows = [
+        (table, code(key), code(_without_folder(value)))
+        for table in lineage.tables
+        for key, value in sorted(lineage.config(table).items())
+        if value is not None
+    ]
+    software = ", ".join(f"{plain(key)} {plain(value)}" for key, value in own.versions.items())
+    return (
+        _table(("table", "option", "value"), rows)
+        + f"\nSoftware: {software}. Content of the table: `{own.content_sha256}`.\n"
+    )
 
 
 def _scores(scores: tuple[Score, ...]) -> str:
@@ -118,15 +122,15 @@ def _scores(scores: tuple[Score, ...]) -> str:
     return _table(("file", "part", "score", "found", "of"), rows)
 
 
-def _gaps(rows: Rows, name: str, dtype: Dtype, counts: bool, lineage: Lineage) -> list[str]:
-    config = lineage.vectors.config if lineage.vectors else {}
+def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:
+    config = lineage.config("vectors")
     gaps = [
         "One vector a word, whatever its sense; what the corpus says wrongly or unjustly of people, the vectors say too.",
         "The head of this card names no language and no license: nobody told them. Add both before you publish.",
     ]
     if dtype != "float32":
         gaps.append(FAISS_INT8 if (name, dtype) == ("faiss", "int8") else LOST[dtype])
-    if not counts:
+    if not FORMATS[name].counts:
         gaps.append("The format carries no counts: the order of the words tells which is more frequent.")
     unseen = int(np.count_nonzero(rows.vectors.counts == 0))
     if 0 < unseen < len(rows.vectors):
@@ -135,7 +139,9 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, counts: bool, lineage: Lineage) -
         gaps.append(f"`{UNKNOWN}` is the mean of the 100 rarest words, not learned.")
     else:
         gaps.append("Words that are not among them have no vector.")
-    if config.get("count_power", 1) != 1:
+    if config.get("model") == "glove":
+        gaps.append("The model is GloVe's, with biases: the inner product of two of these vectors is not their pmi.")
+    elif config.get("count_power", 1) != 1:
         gaps.append(
             f"Counts were evened (count_power {config['count_power']}): inner products predict the pmi of the evened counts, and "
             "norms do not plainly tell importance; those of stop words are among the largest."
@@ -145,8 +151,9 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, counts: bool, lineage: Lineage) -
     cut = lineage.reading.get("tokenizer", "whitespace")
     if cut != "whitespace":
         gaps.append(f"Text must be cut by {code(cut)} before it is looked up, as the corpus was.")
-    if lineage.vocabulary and lineage.vocabulary.bad_files:
-        gaps.append(f"{len(lineage.vocabulary.bad_files):,} files of the corpus could not be read and were left out.")
+    bad = lineage.tables["vocabulary"].bad_files if "vocabulary" in lineage.tables else []
+    if bad:
+        gaps.append(f"{len(bad):,} files of the corpus could not be read and were left out.")
     return gaps
 
 
@@ -157,6 +164,10 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else "-"
+
+
+def _without_folder(value: Any) -> Any:
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
 def plain(value: Any) -> str:

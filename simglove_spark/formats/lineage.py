@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,28 +27,33 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Lineage:
-    """What is known of vectors' origin; what is not known is None or empty."""
+    """What is known of vectors' origin; what is not known is None or empty.
 
-    vectors: Manifest | None = None
-    vocabulary: Manifest | None = None
-    pairs: Manifest | None = None
+    ``tables`` are manifests by the tables' names, in order of the road; ``ended`` is when the run ended.
+    """
+
+    tables: Mapping[str, Manifest] = field(default_factory=dict)
     ended: str | None = None
     scores: tuple[Score, ...] = ()
 
     @classmethod
     def of(cls, vectors: Vectors) -> "Lineage":
         """What the vectors' own manifest tells."""
-        return cls(vectors.manifest)
+        return cls({"vectors": vectors.manifest} if vectors.manifest else {})
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """Files of the corpus: path, bytes and time of change."""
-        return self.vocabulary.inputs if self.vocabulary else []
+        return self.tables["vocabulary"].inputs if "vocabulary" in self.tables else []
+
+    def config(self, table: str) -> Mapping[str, Any]:
+        """Options that decided a table's content; none for one that is not known."""
+        return self.tables[table].config if table in self.tables else {}
 
     @property
     def reading(self) -> Mapping[str, Any]:
         """Options that say how text became words, where they are known."""
-        config = self.vocabulary.config if self.vocabulary else {}
+        config = self.config("vocabulary")
         return {name: config[name] for name in READING if config.get(name) is not None}
 
     @property
@@ -82,8 +87,9 @@ def find(folder: Path, vectors: Vectors, evaluations: Iterable[Path] = ()) -> Li
     scores = tuple(score for path in evaluations for score in _scores(path))
     if own is None:
         return Lineage(scores=scores)
-    words, pairs = (_parent(folder.parent, name, own) for name in ("vocabulary", "pairs"))
-    return Lineage(own, words, pairs, _ended(folder.parent / "run.json", own), scores)
+    parents = {name: _parent(folder.parent, name, own) for name in ("vocabulary", "pairs")}
+    known = {name: found for name, found in {**parents, "vectors": own}.items() if found}
+    return Lineage(known, _ended(folder.parent / "run.json", own), scores)
 
 
 def _parent(run: Path, table: str, own: Manifest) -> Manifest | None:

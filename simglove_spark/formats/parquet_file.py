@@ -53,13 +53,13 @@ def load(path: str | Path) -> Vectors:
 
 
 def _read(file: pq.ParquetFile, path: Path) -> Vectors:
-    wanted = [name for name in ("word", "count", "vector", "scale") if name in file.schema_arrow.names]
-    kinds = {name: file.schema_arrow.field(name).type for name in wanted}
-    text = pa.types.is_string(kinds.get("word")) or pa.types.is_large_string(kinds.get("word"))
-    if not text or not _is_list(kinds.get("vector"), scaled="scale" in kinds):
+    schema = file.schema_arrow
+    wanted = [name for name in ("word", "count", "vector", "scale") if name in schema.names]
+    kinds = {name: schema.field(name).type for name in wanted}
+    if not _is_text(kinds.get("word")) or not _is_list(kinds.get("vector"), scaled="scale" in kinds):
         raise InputError(
             f"columns must be word (string) and vector (list of float, or of int8 with a scale); got "
-            f"{dict(zip(file.schema_arrow.names, map(str, file.schema_arrow.types), strict=True))} ({path}). Rename or cast them."
+            f"{dict(zip(schema.names, map(str, schema.types), strict=True))} ({path}). Rename or cast them."
         )
     words: list[str] = []
     counts: list[NDArray[np.int64]] = []
@@ -76,6 +76,10 @@ def _read(file: pq.ParquetFile, path: Path) -> Vectors:
     if matrix is None:
         raise InputError(f"vectors must be one row or more; got none ({path}). {AGAIN}")
     return Vectors(words, matrix, np.concatenate(counts) if counts else None)
+
+
+def _is_text(kind: pa.DataType | None) -> bool:
+    return kind is not None and (pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_list(kind: pa.DataType | None, scaled: bool) -> bool:

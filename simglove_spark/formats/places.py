@@ -23,7 +23,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as stream:
             yield stream
     except OSError as error:
-        raise InputError(f"vectors must be readable; got {error.strerror} ({path}).") from error
+        told = error.strerror or " ".join(str(error).split())[:300]
+        raise InputError(f"vectors must be readable, whole; got {told} ({path}). {AGAIN}") from error
 
 
 def files_of(folder: Path, names: tuple[str, ...]) -> list[Path]:
@@ -42,8 +43,9 @@ def mapped(path: Path, ndim: int, kinds: str) -> NDArray:
     """An array file, memory-mapped; ``kinds`` are the dtypes it may have, such as ``f4 f2``. Pickles are refused."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path.name} must be an array without pickles; got {error} ({path}). {AGAIN}") from error
+    except Exception as error:  # of what kind depends on where the head is damaged
+        told = " ".join(str(error).split())[:300]
+        raise InputError(f"{path.name} must be an array without pickles; got {told} ({path}). {AGAIN}") from error
     if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.str[1:] not in kinds.split():
         found = f"{array.dtype}{list(array.shape)}" if isinstance(array, np.ndarray) else "an archive"
         raise InputError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from simglove_spark import manifest, output
@@ -35,6 +36,8 @@ class Format:
         Writes rows to a new file, or into a new folder.
     load
         Reads a file or folder; None where that would need a pickle.
+    use
+        How another tool opens it; the model card tells.
     files
         Names of the folder's files; none for a single file.
     forbidden
@@ -47,6 +50,7 @@ class Format:
 
     write: Callable[[Rows, Path, Dtype], None]
     load: Callable[[str | Path], Vectors] | None
+    use: str
     files: tuple[str, ...] = ()
     forbidden: str = ""
     dtypes: tuple[Dtype, ...] = ALL
@@ -56,18 +60,59 @@ class Format:
 PLAIN: tuple[Dtype, ...] = ("float32",)
 FORMATS: dict[str, Format] = {
     "word2vec-text": Format(
-        word2vec.write_text, lambda path: word2vec.load_word2vec(path, False), (), SEPARATORS, PLAIN, False
+        word2vec.write_text,
+        partial(word2vec.load_word2vec, binary=False),
+        'gensim.models.KeyedVectors.load_word2vec_format("FILE")',
+        forbidden=SEPARATORS,
+        dtypes=PLAIN,
+        counts=False,
     ),
     "word2vec-binary": Format(
-        word2vec.write_binary, lambda path: word2vec.load_word2vec(path, True), (), SEPARATORS, PLAIN, False
+        word2vec.write_binary,
+        partial(word2vec.load_word2vec, binary=True),
+        'gensim.models.KeyedVectors.load_word2vec_format("FILE", binary=True)',
+        forbidden=SEPARATORS,
+        dtypes=PLAIN,
+        counts=False,
     ),
-    "glove-text": Format(glove.write, glove.load_glove_text, (), SEPARATORS, PLAIN, False),
-    "kv": Format(keyed_vectors.write, None, keyed_vectors.FILES, dtypes=PLAIN),
-    "npy": Format(arrays.write, arrays.load, arrays.FILES),
-    "parquet": Format(parquet_file.write, parquet_file.load),
-    "safetensors": Format(static_model.write, static_model.load, static_model.FILES, counts=False),
-    "projector": Format(projector.write, projector.load, projector.FILES, SEPARATORS.replace(" ", ""), PLAIN),
-    "faiss": Format(faiss_index.write, faiss_index.load, faiss_index.FILES),
+    "glove-text": Format(
+        glove.write,
+        glove.load_glove_text,
+        'gensim.models.KeyedVectors.load_word2vec_format("FILE", no_header=True)',
+        forbidden=SEPARATORS,
+        dtypes=PLAIN,
+        counts=False,
+    ),
+    "kv": Format(
+        keyed_vectors.write,
+        None,
+        'gensim.models.KeyedVectors.load("FOLDER/vectors.kv", mmap="r")',
+        keyed_vectors.FILES,
+        dtypes=PLAIN,
+    ),
+    "npy": Format(
+        arrays.write,
+        arrays.load,
+        'numpy.load("FOLDER/vectors.npy", mmap_mode="r"), json.load(open("FOLDER/words.json"))',
+        arrays.FILES,
+    ),
+    "parquet": Format(parquet_file.write, parquet_file.load, 'pandas.read_parquet("FILE")'),
+    "safetensors": Format(
+        static_model.write,
+        static_model.load,
+        'model2vec.StaticModel.from_pretrained("FOLDER")',
+        static_model.FILES,
+        counts=False,
+    ),
+    "projector": Format(
+        projector.write,
+        projector.load,
+        "tensorboard --logdir FOLDER",
+        projector.FILES,
+        forbidden=SEPARATORS.replace(" ", ""),
+        dtypes=PLAIN,
+    ),
+    "faiss": Format(faiss_index.write, faiss_index.load, 'faiss.read_index("FOLDER/index.faiss")', faiss_index.FILES),
 }
 
 _PICKLE = (

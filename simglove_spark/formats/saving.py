@@ -68,7 +68,7 @@ def save_vectors(
     rows = Rows(vectors, (UNKNOWN, unknown_vector(vectors)) if unknown else None, lineage.reading)
     refuse_words(rows, how.forbidden, name)
     refuse_non_finite(vectors.matrix, vectors.words)
-    text = card(rows, name, dtype, how.counts, lineage)
+    text = card(rows, name, dtype, lineage)
     if how.files:
         with output.building(path, overwrite) as staging:
             how.write(rows, staging, dtype)
