@@ -1,5 +1,6 @@
 """All formats alike: what comes back, what is refused, and what stays as it is when writing fails."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any, get_args
 
@@ -170,6 +171,25 @@ def test_the_unknown_word_is_one_row_more_and_comes_back(tmp_path: Path, name: s
     np.testing.assert_allclose(loaded["<unk>"], known.matrix[100:].mean(axis=0), rtol=1e-6)
     with pytest.raises(InputError, match="words must leave <unk> free"):
         save_vectors(TINY, tmp_path / "no", name, unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*SMALL, *((name, "float32") for name in READ if name not in ("glove-text", "projector"))]
+)
+def test_neither_way_holds_a_second_copy(
+    tmp_path: Path, name: str, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simglove_spark.formats.decimals.READ_BYTES", 1 << 16)
+    monkeypatch.setattr("simglove_spark.formats.parquet_file.GROUP_ROWS", 256)
+    vectors = random_vectors(8192, 64)
+    peaks = []
+    for work in (lambda: save_vectors(vectors, tmp_path / "out", name, dtype), lambda: load_vectors(tmp_path / "out")):
+        tracemalloc.start()
+        work()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] < 0.9 * vectors.matrix.nbytes
+    assert peaks[1] < 1.8 * vectors.matrix.nbytes
 
 
 @pytest.mark.parametrize("name", FOLDERS)

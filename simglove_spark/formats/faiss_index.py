@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.formats.arrays import COUNTS
-from simglove_spark.formats.numbers import Dtype, coded_blocks
+from simglove_spark.formats.numbers import Dtype, by_blocks, coded_blocks, decoded
 from simglove_spark.formats.places import files_of, mapped, reading, refuse_other_size
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN, WORDS, read_words, write_words
@@ -105,10 +105,11 @@ def _read_index(stream: BinaryIO, path: Path) -> NDArray[np.float32]:
             trained = np.frombuffer(stream.read(4 * LENGTH.unpack(stream.read(LENGTH.size))[0]), "<f4")
             stream.seek(LENGTH.size, 1)
             if how == FP16:
-                return _codes(stream, path, "<f2", size, dim).astype(np.float32)
+                return decoded(_codes(stream, path, "<f2", size, dim), None)
             if how == EIGHT_BIT and trained.size == 2 * dim:
                 codes = _codes(stream, path, "u1", size, dim)
-                return trained[:dim] + (codes + np.float32(0.5)) / np.float32(255) * trained[dim:]
+                least, step = trained[:dim], trained[dim:] / np.float32(255)
+                return by_blocks(codes, lambda block, _: least + (block + np.float32(0.5)) * step)
     except (struct.error, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} must be an index of FAISS, whole; got {error} ({path}). {AGAIN}") from error
     raise InputError(

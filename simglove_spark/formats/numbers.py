@@ -4,7 +4,7 @@ float16   a component moves by 2^-11 of itself at most, or by 2^-25 where it is 
 int8      code = round(component / scale), with scale = the word's largest component / 127: it moves by scale / 2 at most
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -62,9 +62,16 @@ def decoded(codes: NDArray, scales: NDArray | None) -> NDArray[np.float32]:
     """Components as float32[V, dim]; what is float32 already stays where it is, in a memory map for instance."""
     if scales is None and codes.dtype == np.float32:
         return codes
+    return by_blocks(
+        codes, lambda block, part: block if scales is None else block * scales[part, None].astype(np.float32)
+    )
+
+
+def by_blocks(codes: NDArray, decode: Callable[[NDArray, slice], NDArray]) -> NDArray[np.float32]:
+    """float32[V, dim] of codes, decoded a block of rows at a time."""
     matrix = np.empty(codes.shape, np.float32)
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as such
-        for start in range(0, len(codes), 1 << 14):
-            part = slice(start, start + (1 << 14))
-            matrix[part] = codes[part] if scales is None else codes[part] * scales[part, None].astype(np.float32)
+        for start in range(0, len(codes), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            matrix[part] = decode(codes[part], part)
     return matrix

@@ -45,7 +45,7 @@ def load(path: str | Path) -> Vectors:
     """Read the file, or any with columns word and vector, where vector is a list of floats or of int8 with a column scale."""
     path = output.local_path(path)
     try:
-        with reading(path) as stream, pq.ParquetFile(stream) as file:
+        with reading(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             return _read(file, path)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         told = " ".join(str(error).split())[:300]

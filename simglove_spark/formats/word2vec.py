@@ -21,6 +21,7 @@ from simglove_spark.formats.places import reading
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN, refuse_twice, shown, utf8
 from simglove_spark.vectors import Vectors
+from simglove_spark.vectors_table import first_not_finite
 
 PRINTABLE = frozenset(b"\t\r\n") | frozenset(range(0x20, 0x7F))
 
@@ -133,8 +134,8 @@ def _read_binary(stream: BinaryIO, path: Path, size: int, dim: int) -> tuple[lis
             matrix[row] = np.frombuffer(data[space + 1 : position], "<f4")
         if data[position : position + 2] not in (b"", b"\n"):
             raise InputError(f"file must end after {size:,} words; got more bytes ({path}). {AGAIN}")
-    bad = np.argwhere(~np.isfinite(matrix))
-    if len(bad):
-        row, column = bad[0].tolist()
-        raise InputError(f"components must be finite; got {matrix[row, column]} ({path}, word {row + 1}). {AGAIN}")
+    bad = first_not_finite(matrix)
+    if bad is not None:
+        value = matrix[bad][~np.isfinite(matrix[bad])][0]
+        raise InputError(f"components must be finite; got {value} ({path}, word {bad + 1}). {AGAIN}")
     return words, matrix
