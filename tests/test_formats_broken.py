@@ -163,6 +163,9 @@ def test_no_pickle_is_ever_read(tmp_path: Path) -> None:
     np.save(tmp_path / "npy" / "vectors.npy", np.array([[Trap(trap)]], object))
     with pytest.raises(InputError, match="must be an array without pickles"):
         load_vectors(tmp_path / "npy")
+    (tmp_path / "npy" / "vectors.npy").write_bytes(pickle.dumps(Trap(trap)))
+    with pytest.raises(InputError, match="must be an array without pickles"):
+        load_vectors(tmp_path / "npy")
     assert not trap.exists()
 
 

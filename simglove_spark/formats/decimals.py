@@ -42,15 +42,19 @@ def read_lines(
     matrix: NDArray[np.float32] | None = None
     filled = 0
     while batch := stream.readlines(READ_BYTES):
-        rows = [line.rstrip(b" \t\r\n").split(separator) for line in batch]
-        dim = dim or len(rows[0]) - named
+        rows = [line.rstrip(b" \t\r\n") for line in batch]
+        dim = dim or rows[0].count(separator) + 1 - named
+        numbers = []
         for place, row in enumerate(rows, number + filled):
-            word = _split_word(row, dim, f"{path}, line {place}", named)
+            word, rest = _split_word(row, dim, separator, f"{path}, line {place}") if named else (b"", row)
+            if rest.count(separator) + 1 != dim:
+                raise _other_columns(row, dim, separator, named, f"{path}, line {place}")
+            numbers.append(rest)
             if named:
                 words.append(utf8(word, f"{path}, line {place}"))
         if matrix is None:  # no line is shorter than its numbers and what stands between them
             matrix = np.empty((min(lines, path.stat().st_size // (2 * dim) + 1), dim), np.float32)
-        matrix[filled : filled + len(rows)] = _numbers(rows, path, number + filled).reshape(-1, dim)
+        matrix[filled : filled + len(rows)] = _numbers(numbers, separator, path, number + filled).reshape(-1, dim)
         filled += len(rows)
     return words, np.empty((0, dim or 0), np.float32) if matrix is None else matrix[:filled]
 
@@ -64,27 +68,33 @@ def _lines_left(stream: BinaryIO) -> int:
     return lines + (not last.endswith(b"\n"))
 
 
-def _split_word(row: list[bytes], dim: int, where: str, named: bool) -> bytes:
-    """Word of a line, whose numbers alone are left in ``row``."""
-    columns, joined = len(row), 1
-    if named and columns > dim + 1 and not is_number(row[-dim - 1]):
-        joined = columns - dim
-    if columns != dim + joined * named or dim == 0 or not row[0]:
-        rule = f"a word and {dim or 'its'} numbers" if named else f"{dim} numbers"
-        raise InputError(f"line must be {rule}; got {columns} columns ({where}). {AGAIN}")
-    word = b" ".join(row[:joined]) if named else b""
-    del row[: joined * named]
-    return word
+def _split_word(row: bytes, dim: int, separator: bytes, where: str) -> tuple[bytes, bytes]:
+    """Word of a line, and its numbers."""
+    word, _, rest = row.partition(separator)
+    if rest.count(separator) >= dim > 0:
+        _, before, *numbers = row.rsplit(separator, dim + 1)
+        if not is_number(before):  # a part of the word
+            word, rest = row[: -len(separator.join(numbers)) - 1], separator.join(numbers)
+    if not word or not rest:
+        raise _other_columns(row, dim, separator, True, where)
+    return word, rest
 
 
-def _numbers(rows: list[list[bytes]], path: Path, number: int) -> NDArray[np.float32]:
+def _other_columns(row: bytes, dim: int, separator: bytes, named: bool, where: str) -> InputError:
+    rule = f"a word and {dim or 'its'} numbers" if named else f"{dim} numbers"
+    return InputError(f"line must be {rule}; got {row.count(separator) + 1} columns ({where}). {AGAIN}")
+
+
+def _numbers(rows: list[bytes], separator: bytes, path: Path, number: int) -> NDArray[np.float32]:
     try:
-        values = pa.array([text for row in rows for text in row], pa.binary()).cast(pa.string()).cast(pa.float32())
-        if np.isfinite(values.to_numpy()).all():
-            return values.to_numpy()
+        texts = pc.split_pattern(pa.array(rows, pa.binary()).cast(pa.string()), separator.decode())
+        values = texts.flatten().cast(pa.float32()).to_numpy()
+        if np.isfinite(values).all():
+            return values
     except pa.ArrowInvalid:
         pass
-    place, text = next((place, text) for place, row in enumerate(rows, number) for text in row if not is_number(text))
+    every = ((place, text) for place, row in enumerate(rows, number) for text in row.split(separator))
+    place, text = next((place, text) for place, text in every if not is_number(text))
     raise InputError(f"components must be finite numbers; got {shown(text)} ({path}, line {place}). {AGAIN}")
 
 
