@@ -3,12 +3,10 @@
 from simglove_spark.formats.glove import load_glove_text
 from simglove_spark.formats.registry import FORMATS, load_vectors, recognise
 from simglove_spark.formats.saving import save_vectors
-from simglove_spark.formats.spelling import SEPARATORS
 from simglove_spark.formats.word2vec import load_word2vec
 
 __all__ = [
     "FORMATS",
-    "SEPARATORS",
     "load_glove_text",
     "load_vectors",
     "load_word2vec",

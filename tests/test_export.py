@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.export import FORMATS, SEPARATORS, load_glove_text, load_word2vec, recognise, save_vectors
+from simglove_spark.export import FORMATS, load_glove_text, load_word2vec, recognise, save_vectors
+from simglove_spark.formats.spelling import SEPARATORS
 from simglove_spark.vectors import Vectors
 
 NAMES = ("word2vec-text", "word2vec-binary", "glove-text")

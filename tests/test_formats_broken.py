@@ -227,6 +227,10 @@ def test_import_makes_a_table_of_every_format(capsys: pytest.CaptureFixture[str]
     assert table.matrix.tobytes() == TINY.matrix.tobytes()
     before = Manifest.load(tmp_path / "table", "vectors")
     assert before.config == {"format": name}
+    names = {entry["path"] for entry in before.details["imported"]["files"]}
+    assert names == (
+        {path.name for path in (tmp_path / "in").iterdir()} - {"README.md"} if FORMATS[name].files else {"in"}
+    )
     code, _, err = simglove(capsys, *given)
     assert (code, "output must be new or empty; got other content" in err) == (2, True)
     assert simglove(capsys, *given, "--overwrite", "--format", name)[0] == 0

@@ -102,6 +102,19 @@ def test_the_tokenizer_reads_text_as_the_corpus_was_read(tmp_path: Path) -> None
     assert list(load_vectors(tmp_path).words) == WORDS
 
 
+def test_the_layout_of_sentence_transformers_is_read(tmp_path: Path) -> None:
+    numpy = pytest.importorskip("safetensors.numpy")
+    made, nested = exported(tmp_path, "safetensors"), tmp_path / "theirs" / "0_StaticEmbedding"
+    nested.mkdir(parents=True)
+    numpy.save_file(
+        {"embedding.weight": np.vstack([MATRIX, np.ones((1, DIM), np.float32)])}, nested / "model.safetensors"
+    )
+    (made / "tokenizer.json").rename(nested / "tokenizer.json")
+    loaded = load_vectors(tmp_path / "theirs")
+    assert list(loaded.words) == [*WORDS, "<unk>"]
+    assert loaded.matrix[:-1].tobytes() == MATRIX.tobytes()
+
+
 def test_sentence_transformers_loads_the_same_folder(tmp_path: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     model = sentence_transformers.SentenceTransformer(str(exported(tmp_path, "safetensors")), device="cpu")

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from simglove_spark.formats.registry import load_vectors, recognise
+from simglove_spark.formats.registry import FORMATS, load_vectors, recognise
 from simglove_spark.manifest import Manifest, file_entry
 
 
@@ -22,7 +22,7 @@ def import_vectors(path: Path, name: str | None, output: Path, overwrite: bool) 
     name = name or recognise(path)
     vectors = load_vectors(path, name)
     folder = path if path.is_dir() else path.parent
-    found = sorted(entry.name for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path.name]
-    files = [asdict(file_entry(folder, entry)) for entry in found]
+    found = sorted(p for p in path.rglob("*") if p.name in FORMATS[name].files) if path.is_dir() else [path]
+    files = [asdict(file_entry(folder, str(entry.relative_to(folder)))) for entry in found]
     details = {"imported": {"format": name, "files": files}}
     return name, vectors.save(output, {"format": name}, details=details, overwrite=overwrite)

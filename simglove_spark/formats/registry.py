@@ -100,7 +100,7 @@ FORMATS: dict[str, Format] = {
     "safetensors": Format(
         static_model.write,
         static_model.load,
-        'model2vec.StaticModel.from_pretrained("FOLDER")',
+        'model2vec.StaticModel.from_pretrained("FOLDER") or sentence_transformers.SentenceTransformer("FOLDER")',
         static_model.FILES,
         counts=False,
     ),
