@@ -140,6 +140,9 @@ def test_int8_is_within_half_a_step_of_any_number(matrix: np.ndarray) -> None:
     scales = int8_scales(matrix).astype(np.float64)[:, None]
     codes = int8_codes(matrix)
     assert codes.min() >= -127
+    for row, (scale,), coded in zip(matrix.tolist(), scales.tolist(), codes.tolist(), strict=True):  # the plain loop
+        assert scale == np.float32(max(map(abs, row)) / 127)
+        assert coded == [max(-127, min(127, round(value / scale))) if scale else 0 for value in row]
     assert (np.abs(codes * scales - matrix) <= scales / 2 * (1 + 1e-5) + 2.0**-142).all()
 
 
