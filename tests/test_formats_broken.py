@@ -260,7 +260,7 @@ def test_export_with_numbers_scores_and_the_unknown_word(capsys: pytest.CaptureF
         f"4 vectors of 2 components are in {tmp_path / 'out'}.\nTheir model card is {tmp_path / 'out' / 'README.md'}.\n"
     )
     assert simglove(capsys, *given, "npy", *more) == (0, told, "")
-    assert "| `ws.txt` | `similarity` | 0.500 | - | - |" in (tmp_path / "out" / "README.md").read_text()
+    assert "| `ws.txt` | `similarity` | 0.500 | - | - | - |" in (tmp_path / "out" / "README.md").read_text()
     assert np.load(tmp_path / "out" / "vectors.npy").dtype == np.int8
     code, _, err = simglove(capsys, *given, "glove-text", "--dtype", "int8")
     assert (code, "--dtype must be float32 for glove-text; got int8" in err) == (2, True)

@@ -96,8 +96,8 @@ def test_a_card_tells_corpus_date_settings_scores_and_gaps(run: Path) -> None:
         "| pairs | `window_size` | `5` |",
         "| vectors | `count_power` | `0.75` |",
         "| vectors | `start_from` | `vectors` |",
-        "| `ws353.txt` | `similarity` | 0.687 | 351 | 353 |",
-        "| `q.txt` | `semantic` | 0.250 | 1 | 2 |",
+        "| `ws353.txt` | `similarity` | 0.687 | - | 351 | 353 |",
+        "| `q.txt` | `semantic` | 0.250 | - | 1 | 2 |",
         "- Components are int8 codes with a scale a word: each moved by 1/254 of the word's largest one at most.",
         "- 1 words have count 0: the corpus lacks them, and nothing was learned of them.",
         "- Text must be cut by `words` before it is looked up, as the corpus was.",
@@ -108,6 +108,16 @@ def test_a_card_tells_corpus_date_settings_scores_and_gaps(run: Path) -> None:
     assert "someone" not in text
     assert "none.txt" not in text
     assert "`loss`" not in text
+
+
+def test_measures_and_intervals_are_told(run: Path) -> None:
+    measures = [{"measure": "spearman", "part": "all", "score": 0.5, "interval": [0.4, 0.61], "found": 9, "total": 10}]
+    scores = run.parent / "scores.json"
+    scores.write_text(
+        json.dumps({"results": [{"kind": "similarity", "file": "w.txt", "score": 0.5, "scores": measures}]})
+    )
+    told = [line for line in card_of(run, scores=(scores,)).split("\n") if "w.txt" in line and line.startswith("|")]
+    assert told == ["| `w.txt` | `similarity, spearman, all` | 0.500 | 0.400 to 0.610 | 9 | 10 |"]
 
 
 def test_the_hub_reads_the_head_of_a_card(run: Path) -> None:

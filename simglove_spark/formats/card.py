@@ -116,10 +116,17 @@ def _scores(scores: tuple[Score, ...]) -> str:
     if not scores:
         return "None were given with this export.\n"
     rows = [
-        (code(score.file), code(score.part), f"{score.score:.3f}", _number(score.found), _number(score.total))
+        (
+            code(score.file),
+            code(score.part),
+            f"{score.score:.3f}",
+            " to ".join(f"{limit:.3f}" for limit in score.interval or ()) or "-",
+            _number(score.found),
+            _number(score.total),
+        )
         for score in scores
     ]
-    return _table(("file", "part", "score", "found", "of"), rows)
+    return _table(("file", "part", "score", "interval", "found", "of"), rows)
 
 
 def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:

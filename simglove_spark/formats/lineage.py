@@ -16,11 +16,12 @@ READING = ("column", "normalize", "lowercase", "tokenizer")
 
 
 class Score(NamedTuple):
-    """One number of an evaluation: on which file, which part of it, and how many items of it were known."""
+    """One number of an evaluation: on which file, which part of it, its interval, and how many items of it were known."""
 
     file: str
     part: str
     score: float
+    interval: tuple[float, ...] | None
     found: int | None
     total: int | None
 
@@ -119,8 +120,23 @@ def _scores(path: Path) -> Iterator[Score]:
             f"scores must be what simglove evaluate --json prints; got other JSON ({path}). Save that in a file."
         )
     for result in results:
-        file, kind = Path(str(result.get("file", ""))).name, str(result.get("kind", ""))
-        parts = {part: value for part, value in result.items() if isinstance(value, dict)}
-        for part, value in {kind: result, **parts}.items():
+        file = Path(str(result.get("file", ""))).name
+        for part, value in _parts(result):
             if isinstance(value.get("score"), int | float):
-                yield Score(file, part, float(value["score"]), value.get("found"), value.get("total"))
+                score, limits = float(value["score"]), value.get("interval")
+                interval = tuple(map(float, limits)) if isinstance(limits, list) and len(limits) == 2 else None
+                yield Score(file, part, score, interval, value.get("found"), value.get("total"))
+
+
+def _parts(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Scores of one set with what they are: a list of measures, or the set's own and those of its named parts."""
+    kind, listed = str(result.get("kind", "")), result.get("scores")
+    if isinstance(listed, list):
+        yield from (
+            (f"{kind}, {value.get('measure')}, {value.get('part')}", value)
+            for value in listed
+            if isinstance(value, dict)
+        )
+    else:
+        yield kind, result
+        yield from ((part, value) for part, value in result.items() if isinstance(value, dict))
