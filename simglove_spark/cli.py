@@ -25,6 +25,7 @@ from simglove_spark import (
     commands_demo,
     commands_evaluate,
     commands_exchange,
+    commands_export,
     commands_road,
 )
 from simglove_spark.errors import ConfigError, explain
@@ -39,7 +40,16 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-for _module in (commands_demo, commands_road, commands_count, commands_exchange, commands_ask, commands_evaluate):
+MODULES = (
+    commands_demo,
+    commands_road,
+    commands_count,
+    commands_exchange,
+    commands_export,
+    commands_ask,
+    commands_evaluate,
+)
+for _module in MODULES:
     for _name, _function in _module.COMMANDS.items():
         app.command(_function, name=_name)
 

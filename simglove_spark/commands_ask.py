@@ -1,7 +1,7 @@
-"""Commands that ask finished vectors: similar, correlate, analogy, export."""
+"""Commands that ask finished vectors: similar, correlate, analogy."""
 
 import json as json_module
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -9,16 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from simglove_spark.errors import ConfigError
-from simglove_spark.export import FORMATS
 from simglove_spark.option_checks import Whole
 from simglove_spark.output import local_path
-from simglove_spark.unknown import with_unknown
 from simglove_spark.vectors import Vectors
 
 VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
 TopN = Annotated[Whole, Parameter(help="How many words to show.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
-ExportFormat = Literal["word2vec-text", "word2vec-binary", "glove-text"]
 
 
 def similar(
@@ -61,21 +58,6 @@ def analogy(
     _show({asked: known.analogy(list(positive), list(minus), topn)}, "cosine", json)
 
 
-def export(
-    *,
-    vectors: VectorsFolder,
-    format: Annotated[ExportFormat, Parameter(help="File format.")],
-    output: Annotated[str, Parameter(help="File to write.")],
-    unk: Annotated[bool, Parameter(negative="", help="Add <unk>, the mean of the 100 rarest words.")] = False,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
-) -> None:
-    """Write vectors as a file that other tools read."""
-    known = Vectors.load(local_path(vectors))
-    known = with_unknown(known) if unk else known
-    FORMATS[format].save(known, local_path(output), overwrite=overwrite)
-    print(f"{len(known):,} vectors of {known.matrix.shape[1]} components are in {output}.")
-
-
 def _load(folder: str, words: tuple[str, ...]) -> Vectors:
     if not words:
         raise ConfigError(
@@ -114,5 +96,4 @@ COMMANDS = {
     "similar": similar,
     "correlate": correlate,
     "analogy": analogy,
-    "export": export,
 }

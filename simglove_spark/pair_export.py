@@ -13,8 +13,8 @@ from pyarrow import csv
 from simglove_spark import effective_counts
 from simglove_spark.config import PairFormat
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.export import SEPARATORS
 from simglove_spark.foreign_files import GLOVE_RECORD
+from simglove_spark.formats.spelling import SEPARATORS
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.output import building
 from simglove_spark.progress import Progress

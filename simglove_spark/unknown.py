@@ -1,6 +1,7 @@
 """A vector for words that nobody knows: the mean of the rarest, as the published tool has it."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simglove_spark.errors import InputError
 from simglove_spark.vectors import Vectors
@@ -8,8 +9,8 @@ from simglove_spark.vectors import Vectors
 UNKNOWN, RAREST = "<unk>", 100
 
 
-def with_unknown(vectors: Vectors) -> Vectors:
-    """The same vectors and the word `UNKNOWN`, whose vector is the mean of the 100 rarest; its count is 0.
+def unknown_vector(vectors: Vectors) -> NDArray[np.float32]:
+    """Mean of the 100 rarest words' vectors, float32[dim]: that of the word `UNKNOWN`.
 
     Raises
     ------
@@ -19,5 +20,4 @@ def with_unknown(vectors: Vectors) -> Vectors:
     if UNKNOWN in vectors.words:
         raise InputError(f"words must leave {UNKNOWN} free; got it among them. Export without it.")
     rarest = vectors.most_frequent(len(vectors))[-RAREST:]
-    mean = vectors.matrix[rarest].mean(axis=0, dtype=np.float64)
-    return Vectors([*vectors.words, UNKNOWN], np.vstack([vectors.matrix, mean]), np.append(vectors.counts, 0))
+    return vectors.matrix[rarest].mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -27,6 +27,7 @@ from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
 COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
+COMMANDS += ["import-vectors"]
 ROAD = {
     "run": [
         "input",
@@ -92,7 +93,8 @@ ROAD = {
         "seed",
         "json",
     ],
-    "export": ["vectors", "format", "output"],
+    "export": ["vectors", "format", "output", "dtype", "unk", "scores", "overwrite"],
+    "import-vectors": ["input", "output", "format", "overwrite"],
     "similar": ["vectors", "topn", "json"],
     "correlate": ["vectors", "topn", "json", "normalize"],
     "analogy": ["vectors", "minus", "topn", "json"],
@@ -670,7 +672,8 @@ def test_export_writes_a_file_once(
 ) -> None:
     path = tmp_path / "file"
     given = ["export", "--vectors", vectors, "--format", name, "--output", path]
-    assert simglove(capsys, *given) == (0, f"30 vectors of 4 components are in {path}.\n", "")
+    told = f"30 vectors of 4 components are in {path}.\nTheir model card is {path}.card.md.\n"
+    assert simglove(capsys, *given) == (0, told, "")
     assert FORMATS[name].load(path).matrix.tobytes() == Vectors.load(vectors).matrix.tobytes()
     path.write_text("mine")
     refused(capsys, 2, *given)

@@ -14,7 +14,7 @@ from simglove_spark import cli
 from simglove_spark.errors import InputError
 from simglove_spark.evaluate import Measure, compare, load_model, read_set, shared_words, statistics
 from simglove_spark.evaluate.statistics import draws, interval, scores
-from simglove_spark.export import save_glove_text, save_word2vec
+from simglove_spark.export import save_vectors
 from simglove_spark.vectors import Vectors
 
 NAIVE = {"mean": lambda x, _: sum(x) / len(x), "spearman": naive_spearman, "pearson": naive_pearson}
@@ -129,10 +129,10 @@ def test_a_model_against_itself_differs_by_nothing(tmp_path: Path) -> None:
 def test_models_are_tables_and_files_of_other_tools(tmp_path: Path) -> None:
     vectors = models()[1]
     vectors.save(tmp_path / "table")
-    save_word2vec(vectors, tmp_path / "v.txt")
-    save_word2vec(vectors, tmp_path / "v.bin", binary=True)
-    save_glove_text(vectors, tmp_path / "g.txt")
-    for name in ("table", "v.txt", "v.bin", "g.txt"):
+    formats = ("word2vec-text", "word2vec-binary", "glove-text", "safetensors")
+    for name in formats:
+        save_vectors(vectors, tmp_path / name, name)
+    for name in ("table", *formats):
         assert load_model(tmp_path / name).matrix.tobytes() == vectors.matrix.tobytes()
     with pytest.raises(InputError, match="got nothing"):
         load_model(tmp_path / "none")

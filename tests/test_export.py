@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.export import FORMATS, SEPARATORS, load_glove_text, load_word2vec, save_glove_text, save_word2vec
+from simglove_spark.export import FORMATS, load_glove_text, load_word2vec, recognise, save_vectors
+from simglove_spark.formats.spelling import SEPARATORS
 from simglove_spark.vectors import Vectors
 
+NAMES = ("word2vec-text", "word2vec-binary", "glove-text")
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters=SEPARATORS)
 WORDS = st.lists(st.text(CHARACTERS, min_size=1), min_size=1, max_size=10, unique=True)
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -24,7 +26,7 @@ BINARY = (
 AGAIN = "Get the file again: it is cut short or damaged."
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=60, deadline=None)
 @given(words=WORDS, data=st.data())
 def test_any_words_and_any_finite_numbers_come_back_bit_for_bit(
@@ -33,7 +35,7 @@ def test_any_words_and_any_finite_numbers_come_back_bit_for_bit(
     dim = data.draw(st.integers(1, 5))
     matrix = data.draw(arrays(np.float32, (len(words), dim), elements=FLOATS))
     path = tmp_path_factory.mktemp("export") / "file"
-    FORMATS[name].save(Vectors(words, matrix, np.ones(len(words))), path)
+    save_vectors(Vectors(words, matrix, np.ones(len(words))), path, name)
     loaded = FORMATS[name].load(path)
     assert list(loaded.words) == words
     assert loaded.matrix.tobytes() == matrix.tobytes()
@@ -49,7 +51,7 @@ def test_text_numbers_are_the_shortest_that_read_back(
     values = np.array(bits, np.uint32).view(np.float32)
     values = np.where(np.isfinite(values), values, np.float32(0))[None, :]
     path = tmp_path_factory.mktemp("export") / "file"
-    save_glove_text(Vectors(["word"], values), path)
+    save_vectors(Vectors(["word"], values), path, "glove-text")
     assert load_glove_text(path).matrix.tobytes() == values.tobytes()
     texts = path.read_text().split()[1:]
     assert [np.float32(text) for text in texts] == values[0].tolist()  # and another reader agrees
@@ -62,22 +64,24 @@ def test_text_numbers_are_the_shortest_that_read_back(
 
 
 def test_the_bytes_are_those_of_the_formats(tmp_path: Path) -> None:
-    save_glove_text(TINY, tmp_path / "glove")
-    save_word2vec(TINY, tmp_path / "text")
-    save_word2vec(TINY, tmp_path / "binary", binary=True)
+    save_vectors(TINY, tmp_path / "glove", "glove-text")
+    save_vectors(TINY, tmp_path / "text", "word2vec-text")
+    save_vectors(TINY, tmp_path / "binary", "word2vec-binary")
     assert (tmp_path / "glove").read_bytes() == TEXT
     assert (tmp_path / "text").read_bytes() == b"2 2\n" + TEXT
     assert (tmp_path / "binary").read_bytes() == BINARY
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["binary", "glove", "text"]
+    names = ["binary", "glove", "text"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, *(f"{name}.card.md" for name in names)])
 
 
 def test_more_words_than_one_batch(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     vectors = Vectors([f"w{row}" for row in range(2500)], random.standard_normal((2500, 3)))
-    for name, (save, load) in FORMATS.items():
-        save(vectors, tmp_path / name)
-        assert list(load(tmp_path / name).words) == list(vectors.words)
-        assert load(tmp_path / name).matrix.tobytes() == vectors.matrix.tobytes()
+    for name in NAMES:
+        save_vectors(vectors, tmp_path / name, name)
+        loaded = FORMATS[name].load(tmp_path / name)
+        assert list(loaded.words) == list(vectors.words)
+        assert loaded.matrix.tobytes() == vectors.matrix.tobytes()
     with (tmp_path / "glove-text").open("ab") as out:
         out.write(b"more 1 2\n")
     with pytest.raises(InputError, match=r"got 3 columns \(.*, line 2501\)"):
@@ -105,7 +109,7 @@ def test_binary_files_with_and_without_newlines_are_understood(tmp_path: Path, r
 
 def test_a_binary_file_that_looks_like_letters_is_recognised(tmp_path: Path) -> None:
     values = np.frombuffer(b"\\[D?ab =", "<f4")[None, :]
-    save_word2vec(Vectors(["0"], values), tmp_path / "f", binary=True)
+    save_vectors(Vectors(["0"], values), tmp_path / "f", "word2vec-binary")
     assert load_word2vec(tmp_path / "f").matrix.tobytes() == values.tobytes()
 
 
@@ -116,7 +120,9 @@ def test_the_kind_of_word2vec_file_is_recognised(tmp_path_factory: pytest.TempPa
     small = st.floats(-1, 1, width=32, allow_subnormal=False)
     matrix = data.draw(arrays(np.float32, (len(words), dim), elements=small))
     path = tmp_path_factory.mktemp("export") / "file"
-    save_word2vec(Vectors(words, matrix), path, binary=binary)
+    name = "word2vec-binary" if binary else "word2vec-text"
+    save_vectors(Vectors(words, matrix), path, name)
+    assert recognise(path) == name
     loaded = load_word2vec(path)
     assert list(loaded.words) == words
     assert loaded.matrix.tobytes() == matrix.tobytes()
@@ -198,7 +204,7 @@ def test_a_broken_word2vec_binary_is_refused_with_the_word_number(tmp_path: Path
     assert str(caught.value) == message.format(path)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="vectors must be a file; got nothing"):
         FORMATS[name].load(tmp_path / "nothing")
@@ -206,31 +212,31 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path, name: str) -> N
         FORMATS[name].load(tmp_path)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("separator", SEPARATORS)
 def test_words_that_the_formats_cannot_hold_are_refused(tmp_path: Path, name: str, separator: str) -> None:
     word = f"new{separator}york"
     with pytest.raises(InputError) as caught:
-        FORMATS[name].save(Vectors(["a", word, f"b{separator}"], np.ones((3, 1))), tmp_path / "f")
+        save_vectors(Vectors(["a", word, f"b{separator}"], np.ones((3, 1))), tmp_path / "f", name)
     assert str(caught.value) == (
-        f"words must be free of spaces, tabs, line breaks and NUL in this format; got 2 that are not, such as {word!r}. "
-        "Use the vectors table itself, which holds any word, or drop them."
+        f"words must be free of spaces, tabs, line breaks and NUL in {name}; got 2 that are not, such as {word!r}. "
+        "Use --format parquet, npy, safetensors or faiss, which hold any word, or drop them."
     )
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_existing_file_is_kept_unless_overwritten(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "f", b"mine")
     with pytest.raises(ConfigError) as caught:
-        FORMATS[name].save(TINY, path)
+        save_vectors(TINY, path, name)
     assert str(caught.value) == f"output must be a new file; got one that exists ({path}). Give another, or overwrite."
     assert path.read_bytes() == b"mine"
     with path.open("rb") as reader:  # who reads the old file goes on with it
-        FORMATS[name].save(TINY, path, overwrite=True)
+        save_vectors(TINY, path, name, overwrite=True)
         assert reader.read() == b"mine"
     assert list(FORMATS[name].load(path).words) == ["été", "b"]
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [path, tmp_path / "f.card.md"]
 
 
 def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +245,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path: Path, mo
     def fail(*_: object) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr("simglove_spark.export._text_rows", fail)
+    monkeypatch.setattr("simglove_spark.formats.word2vec.texts", fail)
     with pytest.raises(MemoryError):
-        save_word2vec(TINY, path, overwrite=True)
+        save_vectors(TINY, path, "word2vec-text", overwrite=True)
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("f", b"mine")]

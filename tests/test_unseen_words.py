@@ -10,12 +10,12 @@ import tables
 
 from simglove_spark.config import RunConfig, TrainConfig
 from simglove_spark.evaluate import read_set
-from simglove_spark.export import load_word2vec, save_word2vec
+from simglove_spark.export import load_word2vec, save_vectors
 from simglove_spark.presets import PRESETS
 from simglove_spark.progress import Progress
 from simglove_spark.trainer import Trained, train
 from simglove_spark.training import train_vectors
-from simglove_spark.unknown import with_unknown
+from simglove_spark.unknown import unknown_vector
 from simglove_spark.vectors import Vectors
 
 RUN = RunConfig(threads=1, memory="1g")  # with more, AdaGrad gives other bytes each time
@@ -121,7 +121,7 @@ def test_unseen_words_are_not_among_the_most_frequent(vectors: Vectors) -> None:
     assert vectors.most_frequent(6).tolist() == [2, 3, 1, 4]
     uncounted = Vectors(vectors.words, vectors.matrix)
     assert uncounted.most_frequent(6).tolist() == [0, 1, 2, 3, 4, 5]
-    assert np.allclose(with_unknown(vectors)["<unk>"], vectors.matrix[1:5].mean(axis=0))
+    assert np.allclose(unknown_vector(vectors), vectors.matrix[1:5].mean(axis=0))
 
 
 def test_questions_to_and_about_unseen_words_have_answers(vectors: Vectors) -> None:
@@ -146,7 +146,7 @@ def test_evaluation_passes_over_words_without_a_vector(vectors: Vectors, tmp_pat
 
 
 def test_export_keeps_the_order_of_ids(vectors: Vectors, tmp_path: Path) -> None:
-    save_word2vec(vectors, tmp_path / "v.txt")
+    save_vectors(vectors, tmp_path / "v.txt", "word2vec-text")
     again = load_word2vec(tmp_path / "v.txt")
     assert list(again.words) == list(vectors.words)
     assert np.array_equal(again.matrix, vectors.matrix)

@@ -1,0 +1,65 @@
+"""Commands that exchange vectors with other tools: export and import-vectors. They need no Spark."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from simglove_spark.formats import importing_vectors, lineage
+from simglove_spark.formats.numbers import Dtype
+from simglove_spark.formats.saving import save_vectors
+from simglove_spark.option_checks import Output
+from simglove_spark.output import local_path
+from simglove_spark.vectors import Vectors
+
+ExportFormat = Literal[
+    "word2vec-text", "word2vec-binary", "glove-text", "kv", "npy", "parquet", "safetensors", "projector", "faiss"
+]
+ImportFormat = Literal[
+    "auto", "word2vec-text", "word2vec-binary", "glove-text", "npy", "parquet", "safetensors", "projector", "faiss"
+]
+
+
+def export(
+    *,
+    vectors: Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")],
+    format: Annotated[ExportFormat, Parameter(help="File format.")],
+    output: Annotated[str, Parameter(help="File to write, or folder for a format of several files.")],
+    dtype: Annotated[Dtype, Parameter(help="Numbers to write; int8 with a scale a word.")] = "float32",
+    unk: Annotated[bool, Parameter(negative="", help="Add <unk>, the mean of the 100 rarest words.")] = False,
+    scores: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Files with what evaluate --json printed, for the model card.",
+            consume_multiple=True,
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write vectors as other tools read them, and a model card beside. Needs no Spark."""
+    folder, place = local_path(vectors), local_path(output)
+    known = Vectors.load(folder)
+    origin = lineage.find(folder, known, [Path(path) for path in scores])
+    card = save_vectors(known, place, format, dtype, unk, overwrite, origin)
+    print(f"{len(known) + unk:,} vectors of {known.matrix.shape[1]} components are in {place}.")
+    print(f"Their model card is {card}.")
+
+
+def import_vectors(
+    *,
+    input: Annotated[str, Parameter(help="File of another tool, or folder for a format of several files.")],
+    output: Output,
+    format: Annotated[ImportFormat, Parameter(help="File format; auto recognises it by its content.")] = "auto",
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier table.")] = False,
+) -> None:
+    """Make a vectors table of another tool's vectors. Needs no Spark."""
+    folder = local_path(output)
+    name, manifest = importing_vectors.import_vectors(
+        local_path(input), None if format == "auto" else format, folder, overwrite
+    )
+    print(f"{manifest.rows:,} vectors of {manifest.details['dim']} components are in {folder}; they were {name}.")
+
+
+COMMANDS = {"export": export, "import-vectors": import_vectors}
