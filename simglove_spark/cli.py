@@ -19,7 +19,14 @@ from cyclopts import App, CycloptsError
 from cyclopts.config import Dict
 from rich.console import Console
 
-from simglove_spark import commands_ask, commands_count, commands_demo, commands_exchange, commands_road
+from simglove_spark import (
+    commands_ask,
+    commands_count,
+    commands_demo,
+    commands_exchange,
+    commands_questions,
+    commands_road,
+)
 from simglove_spark.errors import ConfigError, explain
 from simglove_spark.presets import PRESETS
 from simglove_spark.stopping import STOPPED, ended_by_signal
@@ -32,7 +39,7 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-for _module in (commands_demo, commands_road, commands_count, commands_exchange, commands_ask):
+for _module in (commands_demo, commands_road, commands_count, commands_exchange, commands_questions, commands_ask):
     for _name, _function in _module.COMMANDS.items():
         app.command(_function, name=_name)
 
@@ -44,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app.config = _sources(arguments)
-        app(arguments, exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
+        app(_parsable(arguments), exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -67,6 +74,13 @@ def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     # a KeyboardInterrupt, as of Ctrl-C: py4j lets only that pass through a call into the JVM
     ended_by_signal.set()
     raise KeyboardInterrupt(STOPPED)
+
+
+def _parsable(arguments: list[str]) -> list[str]:
+    """The arguments, with the ``-`` of standard input where the parser takes it for a word."""
+    if arguments[:1] and arguments[0] in commands_questions.COMMANDS and "--" not in arguments and "-" in arguments:
+        return [*(argument for argument in arguments if argument != "-"), "--", "-"]
+    return arguments
 
 
 def _sources(arguments: list[str]) -> list[Dict]:

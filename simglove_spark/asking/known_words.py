@@ -12,6 +12,7 @@ from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.word_index import WordIndex
 
+SHOWN = 100  # characters of a word in a message
 Made = TypeVar("Made")
 _making = threading.RLock()  # one for all: vectors with a lock of their own could not be pickled
 
@@ -59,7 +60,7 @@ class KnownWords:
         if found is None:
             near = self.words.nearest(word)
             hint = f"Did you mean {near!r}?" if near else "Upper and lower case are different words."
-            raise InputError(f"word must be one of the vocabulary's {len(self):,}; got {word!r}. {hint}")
+            raise InputError(f"word must be one of the vocabulary's {len(self):,}; got {word[:SHOWN]!r}. {hint}")
         return found
 
     def norm(self, word: str) -> float:

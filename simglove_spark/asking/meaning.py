@@ -14,7 +14,8 @@ from simglove_spark.errors import InputError
 if TYPE_CHECKING:  # its kernels need numba
     from simglove_spark.asking.pair_table import PairTable
 
-PEERS = 1000
+PEERS = 500  # at most, on each side
+WITHOUT_PEERS = 20
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,10 @@ class Importance:
         Share of all words whose norm is smaller, in percent. With `--preset simpler-glove` the importance of a word; where counts are
         evened out (the default) the most frequent words come highest.
     among_peers : float or None
-        The same among the 1000 words whose counts are nearest, where evening out makes no difference: high for words that stand for
-        a subject, low for those that could stand anywhere, whatever the settings. None for a word that the corpus lacks.
+        The same among words about as frequent: half as many places up and down as the word has above it, 500 at most. There evening
+        out makes no difference: high for words that stand for a subject, low for those that could stand anywhere, whatever the
+        settings. None for the 20 most frequent words, which have no peers, and for those that the corpus lacks. Without counts the
+        order of ids is taken for that of frequency, as it is in the files of other tools.
     """
 
     norm: float
@@ -101,10 +104,10 @@ class Meaning(Sentences):
         """How important a word is, as far as its norm can tell."""
         position, norms = self.word_id(word), self.norms
         order, ranks = self._by_frequency
-        among_peers = None
-        if ranks[position] >= 0:
-            start = max(0, min(int(ranks[position]) - PEERS // 2, len(order) - PEERS - 1))
-            peers = order[start : start + PEERS + 1]
+        rank, among_peers = int(ranks[position]), None
+        if rank >= WITHOUT_PEERS:
+            reach = min(PEERS, rank // 2)
+            peers = order[rank - reach : rank + reach + 1]
             among_peers = _percent_below(norms[peers[peers != position]], norms[position])
         return Importance(float(norms[position]), _percent_below(norms, norms[position]), among_peers)
 

@@ -170,7 +170,9 @@ class Sentences(Neighbours):
     def _known(self, words: Words, place: int | None = None) -> NDArray[np.intp]:
         """Ids of the known words; warns of the others."""
         sentence = words if isinstance(words, Sentence) else self.sentence(words)
-        shown = ", ".join(repr(word) for word in sentence.unknown[:SHOWN]) + ", ..." * (len(sentence.unknown) > SHOWN)
+        shown = ", ".join(repr(word)[:80] for word in sentence.unknown[:SHOWN]) + ", ..." * (
+            len(sentence.unknown) > SHOWN
+        )
         if not sentence.ids.size:
             where = "" if place is None else f" (sentence {place})"
             raise InputError(
@@ -178,7 +180,7 @@ class Sentences(Neighbours):
                 "Cut and spell it as the corpus is."
             )
         if sentence.unknown and sentence is not words:
-            warnings.warn(f"words outside the vocabulary were passed over: {shown}", UnknownWordsWarning, stacklevel=4)
+            warnings.warn(f"words outside the vocabulary were passed over: {shown}", UnknownWordsWarning, stacklevel=3)
         return sentence.ids
 
     def _sum(self, ids: NDArray[np.intp]) -> NDArray[np.float64]:
