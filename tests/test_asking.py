@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,7 +129,13 @@ def test_any_number_of_threads_get_the_same_answers_and_make_things_once(monkeyp
     known, alone = vectors(size=3000), vectors(size=3000)
     made: list[int] = []
     plain = passes.lengths
-    monkeypatch.setattr(passes, "lengths", lambda matrix: made.append(1) or plain(matrix))
+
+    def slowly(matrix: np.ndarray) -> np.ndarray:
+        made.append(1)
+        time.sleep(0.05)  # long enough for the others to come and ask
+        return plain(matrix)
+
+    monkeypatch.setattr(passes, "lengths", slowly)
 
     def ask(where: Vectors, turn: int) -> object:
         word = f"w{turn % 7}"
