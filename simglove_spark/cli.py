@@ -20,12 +20,12 @@ from cyclopts.config import Dict
 from rich.console import Console
 
 from simglove_spark import (
-    commands_ask,
     commands_count,
     commands_demo,
     commands_evaluate,
     commands_exchange,
     commands_export,
+    commands_questions,
     commands_road,
 )
 from simglove_spark.errors import ConfigError, explain
@@ -45,9 +45,9 @@ MODULES = (
     commands_road,
     commands_count,
     commands_exchange,
-    commands_export,
-    commands_ask,
+    commands_questions,
     commands_evaluate,
+    commands_export,
 )
 for _module in MODULES:
     for _name, _function in _module.COMMANDS.items():
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app.config = _sources(arguments)
-        app(arguments, exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
+        app(_parsable(arguments), exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -84,6 +84,13 @@ def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     # a KeyboardInterrupt, as of Ctrl-C: py4j lets only that pass through a call into the JVM
     ended_by_signal.set()
     raise KeyboardInterrupt(STOPPED)
+
+
+def _parsable(arguments: list[str]) -> list[str]:
+    """The arguments, with the ``-`` of standard input where the parser takes it for a word."""
+    if arguments[:1] and arguments[0] in commands_questions.COMMANDS and "--" not in arguments and "-" in arguments:
+        return [*(argument for argument in arguments if argument != "-"), "--", "-"]
+    return arguments
 
 
 def _sources(arguments: list[str]) -> list[Dict]:

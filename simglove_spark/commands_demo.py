@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simglove_spark.commands_ask import plain_text
 from simglove_spark.commands_road import resolved
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
 from simglove_spark.docstrings import write_docstrings
 from simglove_spark.memory import cores
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress, new_run_id
+from simglove_spark.shown import plain_text
 from simglove_spark.vectors import Vectors
 
 TELLING_WORDS = ("array", "thread", "exception", "socket", "monday")

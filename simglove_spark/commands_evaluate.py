@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simglove_spark.commands_ask import Json, plain_text
 from simglove_spark.errors import ConfigError
 from simglove_spark.evaluate import (
     Comparison,
@@ -22,7 +21,8 @@ from simglove_spark.evaluate import (
     shared_words,
 )
 from simglove_spark.evaluate.statistics import interval
-from simglove_spark.option_checks import Whole, require
+from simglove_spark.option_checks import Json, Whole, require
+from simglove_spark.shown import plain_text
 from simglove_spark.vectors import Vectors
 
 

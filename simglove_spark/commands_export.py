@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from simglove_spark.formats import importing_vectors, lineage
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.saving import save_vectors
-from simglove_spark.option_checks import Output
+from simglove_spark.option_checks import Output, VectorsFolder
 from simglove_spark.output import local_path
 from simglove_spark.vectors import Vectors
 
@@ -22,7 +22,7 @@ ImportFormat = Literal[
 
 def export(
     *,
-    vectors: Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")],
+    vectors: VectorsFolder,
     format: Annotated[ExportFormat, Parameter(help="File format.")],
     output: Annotated[str, Parameter(help="File to write, or folder for a format of several files.")],
     dtype: Annotated[Dtype, Parameter(help="Numbers to write; int8 with a scale a word.")] = "float32",

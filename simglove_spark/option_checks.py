@@ -25,6 +25,8 @@ def wholes(_kind: type, tokens: Any) -> tuple[int, ...]:
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Output = Annotated[str, Parameter(help="Folder to write into.")]
+VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
 
 def require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:

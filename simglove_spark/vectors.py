@@ -1,11 +1,9 @@
-"""Word vectors: load, save, and ask which words go with a word, mean the same, or complete an analogy.
+"""Word vectors: load and save them, and ask what `simglove_spark.asking` can answer.
 
-The three metrics follow the published helper (bojone/simpler_glove, simpler_glove.py). The table needs no parsing
-to be opened: matrix, counts and words are memory-mapped from the files beside the Parquet.
+The table needs no parsing to be opened: matrix, counts and words are memory-mapped from the files beside the Parquet.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simglove_spark import output, schemas, vectors_table
+from simglove_spark.asking.meaning import Meaning
+from simglove_spark.asking.passes import unit_rows
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, new_manifest
-from simglove_spark.vectors_table import BLOCK_ROWS, COUNTS, MATRIX, TABLE, refuse_non_finite, row_blocks
+from simglove_spark.vectors_table import COUNTS, MATRIX, TABLE, refuse_non_finite
 from simglove_spark.word_index import WordIndex, open_array
 
+__all__ = ["Vectors", "unit_rows"]
 
-class Vectors:
-    """Words, their counts and their vectors, all in order of word_id.
+
+class Vectors(Meaning):
+    """Words, their counts and their vectors, all in order of word_id; any number of threads may ask.
 
     Attributes
     ----------
@@ -33,11 +35,6 @@ class Vectors:
     manifest : Manifest or None
         What the table was made from, when loaded from one.
     """
-
-    words: WordIndex
-    counts: NDArray[np.int64]
-    matrix: NDArray[np.float32]
-    manifest: Manifest | None
 
     def __init__(self, words: Sequence[str], matrix: ArrayLike, counts: ArrayLike | None = None) -> None:
         self.words = words if isinstance(words, WordIndex) else WordIndex.build(words)
@@ -56,11 +53,6 @@ class Vectors:
             raise InputError(f"counts must have shape ({size},); got {numbers.shape}. Give one count a word.")
         refuse_non_finite(values, self.words)
         self._set(values, numbers, None)
-
-    def _set(self, matrix: NDArray[np.float32], counts: NDArray[np.int64], manifest: Manifest | None) -> None:
-        self.matrix, self.counts, self.manifest = matrix.view(), counts.view(), manifest
-        self.matrix.flags.writeable = self.counts.flags.writeable = False
-        self._context: tuple[int, NDArray[np.float64], NDArray[np.float32]] | None = None
 
     @classmethod
     def load(cls, folder: str | Path, verify: bool = False) -> "Vectors":
@@ -133,159 +125,3 @@ class Vectors:
             manifest = new_manifest(TABLE, schemas.vectors_schema(dim), entries, config, **origin)
             manifest.save(staging)
         return manifest
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def __contains__(self, word: object) -> bool:
-        return word in self.words
-
-    def __getitem__(self, word: str) -> NDArray[np.float32]:
-        """Vector of a word: float32[dim]."""
-        return self.matrix[self.word_id(word)]
-
-    def word_id(self, word: str) -> int:
-        """Id of a word.
-
-        Raises
-        ------
-        InputError
-            When the word is not in the vocabulary; the message names one spelled like it.
-        """
-        found = self.words.find(word)
-        if found is None:
-            near = self.words.nearest(word)
-            hint = f"Did you mean {near!r}?" if near else "Upper and lower case are different words."
-            raise InputError(f"word must be one of the vocabulary's {len(self):,}; got {word!r}. {hint}")
-        return found
-
-    def norm(self, word: str) -> float:
-        """Euclidean length of a word's vector."""
-        return float(self.norms[self.word_id(word)])
-
-    @cached_property
-    def norms(self) -> NDArray[np.float32]:
-        """Euclidean length of each vector: float32[V]."""
-        return np.sqrt(np.einsum("ij,ij->i", self.matrix, self.matrix, dtype=np.float64)).astype(np.float32)
-
-    def most_frequent(self, number: int) -> NDArray[np.intp]:
-        """Ids of the ``number`` most frequent words (all, if fewer); without counts, and in a tie, the lower id first.
-
-        Words of count 0 are left out when there are others: the corpus lacks them, and nothing was learned of them.
-        """
-        if number < 1:
-            raise ConfigError(f"number of most frequent words must be at least 1; got {number}. Use 30000.")
-        seen = np.count_nonzero(self.counts) or len(self)
-        return np.argsort(-self.counts, kind="stable")[: min(number, seen)]
-
-    def most_correlative(
-        self, word: str | ArrayLike, topn: int = 20, normalize: bool = False
-    ) -> list[tuple[str, float]]:
-        """Words with the largest inner product: the predicted pmi in nats, evened as `--count-power` had it.
-
-        Parameters
-        ----------
-        word
-            A word, which is left out of the answer (the published helper keeps it), or a vector of shape (dim,).
-        topn
-            Number of words wanted.
-        normalize
-            Cosine instead of the inner product.
-
-        Returns
-        -------
-        Words and scores, highest first, the lower word_id first in a tie.
-        """
-        query, asked = self._query(word)
-        if normalize:
-            return self._nearest(query, topn, asked)
-        return self._top(self.matrix @ query.astype(np.float32), topn, asked)
-
-    def most_similar(
-        self, word: str | ArrayLike, topn: int = 20, context_words: int = 100_000
-    ) -> list[tuple[str, float]]:
-        """Words used like the given one: cosine of vectors times L, where L L^T is the context words' covariance.
-
-        The ``context_words`` most frequent words stand for all contexts: two words are alike when their inner products
-        with those contexts are alike. When there are too few of them for a positive definite covariance, a millionth of
-        its mean diagonal is added to the diagonal.
-
-        Parameters and result are those of `most_correlative`.
-        """
-        query, asked = self._query(word)
-        factor, units = self._context_units(min(context_words, len(self)))
-        return self._top(units @ unit_rows((query @ factor)[None, :])[0], topn, asked)
-
-    def analogy(self, positive: Sequence[str], negative: Sequence[str] = (), topn: int = 20) -> list[tuple[str, float]]:
-        """Words nearest by cosine to the sum of the positive words' vectors less the negative ones'.
-
-        As published the raw vectors are summed; `evaluate.analogies` sums unit vectors. The words asked are left out.
-        """
-        if isinstance(positive, str) or isinstance(negative, str) or not positive:
-            raise ConfigError(
-                f"positive and negative must be lists of words; got {positive!r}, {negative!r}. Use [...]."
-            )
-        plus = [self.word_id(word) for word in positive]
-        minus = [self.word_id(word) for word in negative]
-        query = self.matrix[plus].sum(axis=0, dtype=np.float64) - self.matrix[minus].sum(axis=0, dtype=np.float64)
-        return self._nearest(query, topn, [*plus, *minus])
-
-    def _query(self, word: str | ArrayLike) -> tuple[NDArray[np.float64], list[int]]:
-        """Vector asked for, and the ids that are no answer."""
-        if isinstance(word, str):
-            position = self.word_id(word)
-            return self.matrix[position].astype(np.float64), [position]
-        query = np.asarray(word, dtype=np.float64)
-        if query.shape != self.matrix.shape[1:] or not np.isfinite(query).all():
-            shape = self.matrix.shape[1:]
-            raise InputError(
-                f"vector must be finite and of shape {shape}; got shape {query.shape}. Give a word or such."
-            )
-        return query, []
-
-    def _nearest(self, query: NDArray[np.float64], topn: int, asked: list[int]) -> list[tuple[str, float]]:
-        norms = np.where(self.norms > 0, self.norms, 1)  # a zero vector has cosine 0 to all
-        return self._top(self.matrix @ unit_rows(query[None, :])[0] / norms, topn, asked)
-
-    def _top(self, scores: NDArray[np.float32], topn: int, asked: list[int]) -> list[tuple[str, float]]:
-        """The ``topn`` best words without sorting the others."""
-        if topn < 1:
-            raise ConfigError(f"topn must be at least 1; got {topn}. Use 20.")
-        scores[asked] = -np.inf
-        topn = min(topn, len(self) - len(set(asked)))
-        if topn == 0:
-            return []
-        candidates = np.flatnonzero(scores >= np.partition(scores, -topn)[-topn])
-        best = candidates[np.argsort(-scores[candidates], kind="stable")][:topn]
-        return [(self.words[int(position)], float(scores[position])) for position in best]
-
-    def _context_units(self, context_words: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Cholesky factor of the context words' covariance, and all vectors times it, at length 1."""
-        if self._context is None or self._context[0] != context_words:
-            factor = _context_factor(self.matrix, self.most_frequent(context_words))
-            units = np.empty(self.matrix.shape, np.float32)
-            for start, block in row_blocks(self.matrix):
-                units[start : start + len(block)] = unit_rows(block.astype(np.float64) @ factor)
-            self._context = (context_words, factor, units)
-        return self._context[1:]
-
-
-def _context_factor(matrix: NDArray[np.float32], ids: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Lower Cholesky factor of the covariance (times their number) of some rows."""
-    mean = matrix[ids].mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((matrix.shape[1], matrix.shape[1]))
-    for start in range(0, len(ids), BLOCK_ROWS):
-        centred = matrix[ids[start : start + BLOCK_ROWS]] - mean
-        covariance += centred.T @ centred
-    try:
-        factor = np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
-        ridge = 1e-6 * float(np.trace(covariance)) / len(covariance) or 1.0
-        factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
-    return factor.astype(np.float64, copy=False)
-
-
-def unit_rows(rows: NDArray[Any]) -> NDArray[np.float32]:
-    """Rows at length 1; a row of zeros stays as it is."""
-    norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    return (rows / np.where(norms > 0, norms, 1)).astype(np.float32)

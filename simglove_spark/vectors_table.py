@@ -70,7 +70,7 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
         found = f"no {missing[0]}" if missing else f"dim {dim!r} and vocabulary_size {size!r}"
         raise InputError(f"manifest must name all files, dim and vocabulary_size; got {found} ({folder}). Train again.")
     for entry in entries.values():
-        _ = checked_path(folder, entry) if verify else _sized_path(folder, entry)
+        _ = checked_path(folder, entry) if verify else sized_path(folder, entry)
     path = folder / PARQUET
     try:
         schemas.check(pq.read_schema(path), schemas.vectors_schema(dim), path)
@@ -82,7 +82,8 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
     return dim, size
 
 
-def _sized_path(folder: Path, entry: FileEntry) -> Path:
+def sized_path(folder: Path, entry: FileEntry) -> Path:
+    """Path of a table's file after checking its size, not its content: what is enough where little of it is read."""
     path = folder / entry.path
     size = path.stat().st_size if path.is_file() else 0
     if size != entry.bytes:

@@ -202,7 +202,19 @@ WITHOUT_SPARK = [
     "export",
     "evaluate",
 ]
-WITHOUT_SPARK += ["config", "errors", "manifest", "schemas", "memory", "progress", "forecast", "table_files", "output"]
+WITHOUT_SPARK += [
+    "asking.meaning",
+    "asking.pair_table",
+    "config",
+    "errors",
+    "manifest",
+    "schemas",
+    "memory",
+    "progress",
+    "forecast",
+    "table_files",
+    "output",
+]
 
 
 @pytest.mark.parametrize("name", [PACKAGE, *(f"{PACKAGE}.{module}" for module in WITHOUT_SPARK), *KERNELS])

@@ -26,6 +26,7 @@ from simglove_spark.presets import Preset
 from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
+COMMANDS += ["keywords", "similarity", "pmi", "explain"]
 COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
 COMMANDS += ["import-vectors"]
 ROAD = {
@@ -98,6 +99,10 @@ ROAD = {
     "similar": ["vectors", "topn", "json"],
     "correlate": ["vectors", "topn", "json", "normalize"],
     "analogy": ["vectors", "minus", "topn", "json"],
+    "keywords": ["vectors", "topn", "measure", "candidates", "lowercase", "json"],
+    "similarity": ["vectors", "how", "lowercase", "json"],
+    "pmi": ["vectors", "pairs", "json"],
+    "explain": ["vectors", "pairs", "topn", "json"],
     "demo": ["output", "threads", "memory"],
     "import-pairs": [
         "input",
@@ -261,6 +266,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
     assert message in refused(capsys, 2, *arguments)
     assert list(tmp_path.iterdir()) == []
 

@@ -215,7 +215,7 @@ def test_more_words_than_one_block_are_written_in_order(tmp_path: Path, monkeypa
     assert table["word"].to_pylist() == list(vectors.words)
     assert table["word_id"].to_pylist() == list(range(60))
     assert np.array(table["vector"].to_pylist(), np.float32).tobytes() == vectors.matrix.tobytes()
-    monkeypatch.setattr("simglove_spark.vectors.BLOCK_ROWS", 7)
+    monkeypatch.setattr("simglove_spark.asking.metric.BLOCK_ROWS", 7)
     assert_same_ranking(vectors.most_similar("w4"), planted().most_similar("w4"))
 
 
