@@ -19,7 +19,7 @@ from cyclopts import App, CycloptsError
 from cyclopts.config import Dict
 from rich.console import Console
 
-from simglove_spark import commands_ask, commands_count, commands_demo, commands_exchange, commands_road
+from simglove_spark import commands_ask, commands_count, commands_demo, commands_exchange, commands_look, commands_road
 from simglove_spark.errors import ConfigError, explain
 from simglove_spark.presets import PRESETS
 from simglove_spark.stopping import STOPPED, ended_by_signal
@@ -32,7 +32,7 @@ app = App(
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-for _module in (commands_demo, commands_road, commands_count, commands_exchange, commands_ask):
+for _module in (commands_demo, commands_road, commands_count, commands_exchange, commands_ask, commands_look):
     for _name, _function in _module.COMMANDS.items():
         app.command(_function, name=_name)
 
