@@ -202,6 +202,7 @@ WITHOUT_SPARK = [
     "export",
     "evaluate",
 ]
+WITHOUT_SPARK += ["pages.report.page", "pages.explore.server", "watched_words"]
 WITHOUT_SPARK += ["config", "errors", "manifest", "schemas", "memory", "progress", "forecast", "table_files", "output"]
 
 

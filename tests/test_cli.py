@@ -27,6 +27,7 @@ from simglove_spark.vectors import Vectors
 
 COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "export", "similar", "correlate"]
 COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
+COMMANDS += ["report", "explore"]
 ROAD = {
     "run": [
         "input",
@@ -61,6 +62,7 @@ ROAD = {
         "master",
         "num-shards",
         "spark-conf",
+        "watch",
     ],
     "count-words": ["input", "output", "column", "min-count", "max-vocab", "lowercase", "worker-memory", "overwrite"],
     "count-pairs": ["input", "vocabulary", "output", "window-size", "distance-weighting", "worker-memory", "config"],
@@ -97,6 +99,8 @@ ROAD = {
         "config",
     ],
     "export-pairs": ["pairs", "vocabulary", "format", "output", "overwrite"],
+    "report": ["output", "evaluation", "watch", "map-words", "projection", "overwrite"],
+    "explore": ["vectors", "pairs", "port"],
 }
 
 

@@ -69,6 +69,7 @@ def test_any_words_leave_the_page_as_it_is(tmp_path_factory: pytest.TempPathFact
     assert data_of(found)["map"]["words"][: len(words)] == [shown(word) for word in words]
 
 
+@settings(deadline=None)
 @given(word=st.text(), most=st.integers(1, 30))
 def test_shown_words_are_short_and_on_one_line(word: str, most: int) -> None:
     assert len(shown(word, most)) == min(len(word), most)
@@ -295,6 +296,18 @@ def test_messages_of_folders_and_files_that_are_not_what_they_should_be(run: Pat
             read_evaluations([bad])
     with pytest.raises(InputError, match="file must be readable; got No such file"):
         read_evaluations([tmp_path / "none.json"])
+
+
+@pytest.mark.parametrize("content", ['{"stages": 5}', '{"stages": {"train": 5}}', '{"config": []}'])
+def test_a_record_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
+    write_run(tmp_path / "run", [])
+    path = tmp_path / "run" / "run.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        RunFolder.read(tmp_path / "run")
+    assert str(caught.value) == (
+        f"run.json must hold config and stages as objects; got others ({path}). Run the stages again."
+    )
 
 
 @pytest.mark.parametrize(

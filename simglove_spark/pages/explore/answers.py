@@ -39,7 +39,8 @@ class Answers:
         size, dim = self.vectors.matrix.shape
         config = self.vectors.manifest.config if self.vectors.manifest else {}
         order = self.vectors.most_frequent(len(self.vectors))
-        places = np.unique(np.geomspace(min(200, len(order)), min(4000, len(order)), EXAMPLES).astype(int)) - 1
+        first, last = min(200, len(order) // 4), min(4000, len(order) - 1)
+        places = np.unique(np.geomspace(first + 1, last + 1, EXAMPLES).round().astype(int)) - 1
         return {
             "words": size,
             "dim": dim,
@@ -54,7 +55,7 @@ class Answers:
         word_id = self.vectors.word_id(word)
         count = int(self.vectors.counts[word_id])
         return {
-            "word": word,
+            "word": shown(word),
             "count": count,
             "rank": int(np.count_nonzero(self.vectors.counts > count)) + 1,
             "norm": float(self.vectors.norms[word_id]),

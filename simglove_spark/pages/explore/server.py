@@ -9,9 +9,11 @@ from typing import Any
 
 from simglove_spark.errors import ConfigError, SimgloveError
 from simglove_spark.pages.explore.answers import QUESTIONS, Answers
+from simglove_spark.pages.shown import shown
 
 ADDRESS = "127.0.0.1"
 MOST_BYTES = 1 << 20  # of a question
+MOST_SHOWN = 500  # characters of an error, which may quote a word
 SECONDS = 30  # for a question to arrive
 FILES = {
     "/": ("explore/page.html", "text/html; charset=utf-8"),
@@ -81,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = SECONDS
     server_version, sys_version = "simglove", ""
+    error_content_type, error_message_format = "text/plain; charset=utf-8", "%(code)d %(message)s\n"
 
     def do_GET(self) -> None:
         """The page and its parts."""
@@ -96,9 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, (body, kind) = HTTPStatus.OK, make()
         except _RefusalError as refusal:
             self.close_connection = True  # what was sent with it has not been read
-            status, body, kind = refusal.status, _json({"error": str(refusal)}), "application/json"
+            status, body, kind = refusal.status, _error(refusal), "application/json"
         except SimgloveError as error:
-            status, body, kind = HTTPStatus.UNPROCESSABLE_ENTITY, _json({"error": str(error)}), "application/json"
+            status, body, kind = HTTPStatus.UNPROCESSABLE_ENTITY, _error(error), "application/json"
         self.send_response(status)
         for name, value in {**HEADERS, "Content-Type": kind, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
@@ -149,6 +152,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing of each request."""
+
+
+def _error(error: Exception) -> bytes:
+    return _json({"error": shown(str(error), MOST_SHOWN)})
 
 
 def _json(value: Any) -> bytes:

@@ -67,6 +67,9 @@
     };
   }
 
+  /** A word as it stands on the map; hovering tells the rest. */
+  const short = (word) => (word.length > 24 ? `${word.slice(0, 23)}…` : word);
+
   const folded = data.map.words.map((word) => word.toLowerCase());
   let matches = new Set();
   let current = -1;
@@ -87,7 +90,7 @@
         data: places.map((value, place) => {
           const marked = matches.has(place);
           const size = 3 + 9 * Math.sqrt(counts[place] / most) + 2 * (1 - place / words.length);
-          const label = { show: true, position: "right", distance: 3, formatter: words[place], fontSize: marked ? 15 : 12, fontWeight: marked || watched.has(words[place]) ? "bold" : "normal", color: marked ? strong : text, textBorderColor: colour("card"), textBorderWidth: 2 };
+          const label = { show: true, position: "right", distance: 3, formatter: () => short(words[place]), fontSize: marked ? 15 : 12, fontWeight: marked || watched.has(words[place]) ? "bold" : "normal", color: marked ? strong : text, textBorderColor: colour("card"), textBorderWidth: 2 };
           return {
             value, name: words[place], symbolSize: marked ? size + (place === current ? 9 : 5) : size, label, z: marked ? 5 : 2,
             itemStyle: { color: marked ? strong : watched.has(words[place]) ? text : matches.size ? quiet : plain, borderColor: text, borderWidth: place === current ? 2 : 0 },

@@ -37,8 +37,17 @@ class RunFolder:
             )
         vectors = Vectors.load(path / "vectors")
         manifests = {name: Manifest.load(path / name, name) for name in TABLES if (path / name / FILE_NAME).is_file()}
-        record = path / "run.json"
-        return cls(path, vectors, manifests, read_object(record) if record.is_file() else {})
+        return cls(path, vectors, manifests, _record(path / "run.json"))
+
+
+def _record(path: Path) -> dict[str, Any]:
+    found = read_object(path) if path.is_file() else {}
+    stages, config = found.get("stages", {}), found.get("config", {})
+    if not (
+        isinstance(config, dict) and isinstance(stages, dict) and all(isinstance(s, dict) for s in stages.values())
+    ):
+        raise InputError(f"run.json must hold config and stages as objects; got others ({path}). Run the stages again.")
+    return found
 
 
 def read_object(path: Path) -> dict[str, Any]:
