@@ -26,7 +26,7 @@ HOSTILE = [
     "飞机场",
     "x" * 1_000_000,
 ]
-VOID = {"meta", "link", "input", "br", "img", "hr"}
+VOID = {"meta", "link", "input", "br", "img", "hr", "col"}
 
 
 def words_of(size: int, words: list[str]) -> dict[str, int]:
