@@ -34,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def text(run: Path) -> str:
-    return rendered(run)
+    return rendered(run, watch=HOSTILE)
 
 
 def rendered(folder: Path, evaluations: Any = (), watch: Any = ()) -> str:
@@ -48,8 +48,9 @@ def data_of(found: Page) -> dict[str, Any]:
 def test_the_page_is_well_formed_and_has_no_markup_of_words(run: Path, text: str, tmp_path: Path) -> None:
     found = Page(text)
     assert found.open == []
-    write_run(tmp_path / "plain", [f"p{number}" for number in range(len(HOSTILE))])
-    plain = Page(rendered(tmp_path / "plain"))
+    words = [f"p{number}" for number in range(len(HOSTILE))]
+    write_run(tmp_path / "plain", words)
+    plain = Page(rendered(tmp_path / "plain", watch=words))
     assert [tag for tag, _ in found.tags] == [tag for tag, _ in plain.tags]
     assert "a <b>run&amp;" in found.text
     assert data_of(found)["map"]["words"][: len(HOSTILE)] == [shown(word) for word in HOSTILE]
@@ -63,7 +64,7 @@ def test_the_page_is_well_formed_and_has_no_markup_of_words(run: Path, text: str
 def test_any_words_leave_the_page_as_it_is(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
     folder = tmp_path_factory.mktemp("any") / "run"
     write_run(folder, words, size=30)
-    found = Page(rendered(folder))
+    found = Page(rendered(folder, watch=words))
     assert found.open == []
     assert len(found.scripts) == 3
     assert data_of(found)["map"]["words"][: len(words)] == [shown(word) for word in words]
@@ -134,7 +135,7 @@ def test_a_folder_with_vectors_alone_is_shown_too(tmp_path: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_text(run: Path, text: str) -> None:
-    assert rendered(run) == text
+    assert rendered(run, watch=HOSTILE) == text
 
 
 # --- figures ---
