@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pages import HOSTILE, Page, write_run
 
@@ -72,6 +72,9 @@ def test_any_words_leave_the_page_as_it_is(tmp_path_factory: pytest.TempPathFact
 
 @settings(deadline=None)
 @given(word=st.text(), most=st.integers(1, 30))
+@example(
+    word="".join(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)])), most=30
+)
 def test_shown_words_are_short_and_on_one_line(word: str, most: int) -> None:
     assert len(shown(word, most)) == min(len(word), most)
     assert len(shown(word).splitlines()) <= 1
