@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -63,6 +64,7 @@ def explore(
     known = Vectors.load(local_path(vectors))
     answers = Answers(known, None if pairs is None else PairRows(local_path(pairs), known))
     with Server(answers, port) as server:
+        Thread(target=answers.prepare, daemon=True).start()
         print(f"Open {server.url} in a browser on this machine. Ctrl-C ends.", flush=True)
         with suppress(KeyboardInterrupt):  # of Ctrl-C or SIGTERM: there is nothing that could be left half done
             server.serve_forever()

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pages import HOSTILE, Page, words_of, write_run
 
 from simglove_spark import cli
+from simglove_spark import vectors as vectors_module
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.pages.explore import answers, text_words
@@ -128,6 +129,18 @@ def test_a_word_tells_what_vectors_and_pairs_say(asked: Answers, vectors: Vector
     assert pmis == sorted(pmis, reverse=True)
     assert min(times for _, _, times in told["observed"]) >= answers.LEAST_TIMES
     assert Answers(vectors).word({"word": "w15"})["observed"] is None
+
+
+def test_likeness_is_prepared_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, made = Vectors.load(run / "vectors"), []
+    factor = vectors_module._context_factor
+    monkeypatch.setattr(vectors_module, "_context_factor", lambda *given: made.append(1) or factor(*given))
+    fresh = Answers(known)
+    preparing = threading.Thread(target=fresh.prepare)
+    preparing.start()
+    fresh.word({"word": "w15"})
+    preparing.join()
+    assert made == [1]
 
 
 def test_an_analogy_is_asked_as_it_is_read(asked: Answers, vectors: Vectors) -> None:

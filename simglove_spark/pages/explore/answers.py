@@ -1,6 +1,7 @@
 """Questions to vectors, as the page asks them: JSON values in, JSON values out."""
 
 from collections import Counter
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,15 @@ class Answers:
 
     def __init__(self, vectors: Vectors, pairs: PairRows | None = None) -> None:
         self.vectors, self.pairs = vectors, pairs
+        self._alike = Lock()
+
+    def prepare(self) -> None:
+        """Make what the first question about likeness needs: seconds of work where words are many."""
+        self._similar(self.vectors.words[0], 1)
+
+    def _similar(self, word: str, most: int) -> list[tuple[str, float]]:
+        with self._alike:  # what is made once is not made by two questions at once
+            return _rows(self.vectors.most_similar(word, most))
 
     def about(self, question: Question) -> Answer:
         """What is asked here, and a few words to begin with."""
@@ -59,7 +69,7 @@ class Answers:
             "count": count,
             "rank": int(np.count_nonzero(self.vectors.counts > count)) + 1,
             "norm": float(self.vectors.norms[word_id]),
-            "similar": _rows(self.vectors.most_similar(word, most)),
+            "similar": self._similar(word, most),
             "together": _rows(self.vectors.most_correlative(word, most)),
             "observed": None if self.pairs is None else self._observed(self.pairs, word_id, most),
         }
