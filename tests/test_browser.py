@@ -132,7 +132,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(run: Path) -> str:
-    scores = {"results": [{"kind": "similarity", "file": "ws.txt", "score": 0.5, "interval": [0.4, 0.6]}]}
+    scores = [{"kind": "similarity", "file": "ws.txt", "score": 0.5, "interval": [0.4, 0.6]}]
     path = run.parent / "run.report.html"
     path.write_text(page.render(RunFolder.read(run), [("scores.json", scores)], ["king", "飞机"], 80, "pca"), "utf-8")
     return path.as_uri()

@@ -250,13 +250,32 @@ def test_evaluations_are_shown_with_whatever_fields_they_have() -> None:
     part = {"score": 0.25, "found": 1000, "new": {"nested": 1}}
     analogies = {"kind": "analogies", "file": "q.txt", "score": None, "semantic": part, "setting": {"words": 3}}
     analogies["sections"] = [{"name": "capitals", "score": 1.0, "found": 2}]
-    columns, rows = tables.evaluation({"results": [similarity, analogies]})
+    columns, rows = tables.evaluation([similarity, analogies])
     assert columns == ["kind", "file", "part", "score", "found", "interval"]
     assert [[row.get(column, "") for column in columns] for row in rows] == [
         ["similarity", "ws.txt", "", "0.500", "3", "0.250 to 0.750"],
         ["analogies", "q.txt", "", "", "", ""],
         ["analogies", "q.txt", "semantic", "0.250", "1,000", ""],
         ["analogies", "q.txt", "capitals", "1.000", "2", ""],
+    ]
+
+
+def test_parts_that_are_all_of_it_and_differences_are_shown_once(tmp_path: Path) -> None:
+    main = {"measure": "spearman", "part": "all", "score": 0.5}
+    own = {"kind": "similarity", "file": "ws.txt", "score": 0.5, "scores": [main], "setting": "cosine"}
+    difference = {"vectors": "b", "against": "a", "difference": -0.25, "interval": None}
+    both = {"kind": "similarity", "file": "ws.txt", "part": "all", "scores": [0.5, 0.25], "differences": [difference]}
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps({"models": [{"vectors": "a", "results": [own]}], "shared": {"results": [both]}}))
+    (first, results), (second, shared) = read_evaluations([path])
+    assert (first, second) == ("two.json: a", "two.json: the words that all share")
+    assert tables.evaluation(results)[1] == [
+        {"kind": "similarity", "file": "ws.txt", "measure": "spearman", "part": "all", "score": "0.500"}
+    ]
+    assert tables.evaluation(shared)[1] == [
+        {"kind": "similarity", "file": "ws.txt", "part": "all", "scores": "0.500, 0.250"},
+        {"kind": "similarity", "file": "ws.txt", "part": "differences", "vectors": "b", "against": "a"}
+        | {"difference": "-0.250", "interval": ""},
     ]
 
 

@@ -19,7 +19,7 @@ NEEDED = "report must have Jinja2; got an environment without it. Install it: pi
 
 def render(
     folder: RunFolder,
-    evaluations: Sequence[tuple[str, dict[str, Any]]],
+    evaluations: Sequence[tuple[str, list[dict[str, Any]]]],
     watch: Sequence[str],
     map_words: int,
     projection: Projection,
@@ -29,8 +29,8 @@ def render(
     Parameters
     ----------
     folder : RunFolder
-    evaluations : sequence of (name, object)
-        Results of `simglove evaluate --json`.
+    evaluations : sequence of (name, results)
+        As `read_evaluations` gives them.
     watch : sequence of str
         Words whose neighbours are shown; when there are none, words of all ranks.
     map_words : int
@@ -68,12 +68,13 @@ def render(
         stages=tables.stages(folder),
         lineage=tables.lineage(folder),
         settings=tables.settings(folder),
-        evaluations=[(name, *tables.evaluation(document)) for name, document in evaluations],
+        evaluations=[(name, *tables.evaluation(results)) for name, results in evaluations],
         watched=watched,
         power=tables.evened(manifest),
         data=plain(data),
         error=folder.run.get("error"),
         projection=projection,
+        naming=tables.NAMING,
         style=_asset("base.css") + _asset("report/report.css"),
         scripts=scripts,
         policy=_policy(scripts.values()),

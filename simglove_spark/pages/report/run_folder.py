@@ -1,7 +1,7 @@
 """What a report is made of: the tables of a run folder, its run.json, and results of `simglove evaluate --json`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,20 +69,28 @@ def read_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def read_evaluations(paths: Sequence[Path]) -> list[tuple[str, dict[str, Any]]]:
-    """Name and content of files that `simglove evaluate --json` wrote.
+def read_evaluations(paths: Sequence[Path]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Name and results of each model in files that `simglove evaluate --json` wrote, and of a comparison where there is one.
 
     Raises
     ------
     InputError
         When one has no list of results.
     """
-    found = [(path.name, read_object(path)) for path in paths]
-    for path, (_, document) in zip(paths, found, strict=True):
-        results = document.get("results")
+    return [told for path in paths for told in _evaluations(path, read_object(path))]
+
+
+def _evaluations(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    models, shared = document.get("models"), document.get("shared")
+    parts = [document]
+    if isinstance(models, list):
+        parts = [*models, *([] if shared is None else [shared])]
+    for part in parts:
+        results = part.get("results") if isinstance(part, dict) else part
         if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
             raise InputError(
                 f"evaluation must hold a list of results; got {type(results).__name__} ({path}). "
                 "Give a file that `simglove evaluate --json` wrote."
             )
-    return found
+        of = "the words that all share" if part is shared else part.get("vectors", "")
+        yield f"{path.name}: {of}".removesuffix(": "), results
