@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -22,7 +23,6 @@ from hypothesis import strategies as st
 from pages import HOSTILE, Page, words_of, write_run
 
 from simglove_spark import cli
-from simglove_spark import vectors as vectors_module
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.pages.explore import answers, text_words
@@ -131,16 +131,24 @@ def test_a_word_tells_what_vectors_and_pairs_say(asked: Answers, vectors: Vector
     assert Answers(vectors).word({"word": "w15"})["observed"] is None
 
 
-def test_likeness_is_prepared_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known, made = Vectors.load(run / "vectors"), []
-    factor = vectors_module._context_factor
-    monkeypatch.setattr(vectors_module, "_context_factor", lambda *given: made.append(1) or factor(*given))
+def test_what_likeness_needs_is_not_made_by_two_at_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, inside, most = Vectors.load(run / "vectors"), [0], [0]
+    find = known.most_similar
+
+    def slowly(*given: Any) -> list[tuple[str, float]]:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.05)
+        inside[0] -= 1
+        return find(*given)
+
+    monkeypatch.setattr(known, "most_similar", slowly)
     fresh = Answers(known)
     preparing = threading.Thread(target=fresh.prepare)
     preparing.start()
     fresh.word({"word": "w15"})
     preparing.join()
-    assert made == [1]
+    assert most == [1]
 
 
 def test_an_analogy_is_asked_as_it_is_read(asked: Answers, vectors: Vectors) -> None:
