@@ -25,6 +25,7 @@ from simglove_spark import (
     commands_evaluate,
     commands_exchange,
     commands_export,
+    commands_look,
     commands_questions,
     commands_road,
 )
@@ -47,6 +48,7 @@ MODULES = (
     commands_exchange,
     commands_questions,
     commands_evaluate,
+    commands_look,
     commands_export,
 )
 for _module in MODULES:

@@ -28,7 +28,13 @@ from rich.progress import Task as Bar
 from rich.table import Column
 from rich.text import Text
 
+from simglove_spark.memory import show_size
+
 REPORT_SECONDS = 5.0
+OTHERS_WIDTH, LEAST_ROOM = (
+    88,
+    20,
+)  # columns of a bar with name, rate and time left; and for the figures beside it, at least
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a word of a corpus may hold what moves the cursor
 
 
@@ -38,6 +44,7 @@ class Task:
     def __init__(self, progress: "Progress", name: str, total: float | None, unit: str) -> None:
         self.name, self.total, self.unit = name, total, unit
         self.done: float = 0
+        self.figures: dict[str, Any] = {}
         self.started = self.reported = progress.clock()
         self._progress = progress
 
@@ -51,6 +58,12 @@ class Task:
         """Tell of ``done`` units in all, and of a new total if there is one."""
         with self._progress.lock:
             self.done, self.total = done, self.total if total is None else total
+            self._progress._moved(self)
+
+    def tell(self, **figures: Any) -> None:
+        """Show these figures beside the task from now on, in place of the ones before."""
+        with self._progress.lock:
+            self.figures = figures
             self._progress._moved(self)
 
     def seconds(self) -> float:
@@ -133,7 +146,7 @@ class JsonProgress(Progress):
     @staticmethod
     def _figures(task: Task) -> dict[str, Any]:
         figures = {"task": task.name, "done": task.done, "total": task.total, "unit": task.unit}
-        return {**figures, "seconds": round(task.seconds(), 3), "rate": task.rate()}
+        return {**plain(task.figures), **figures, "seconds": round(task.seconds(), 3), "rate": task.rate()}
 
 
 class _Console(Console):
@@ -152,8 +165,7 @@ class TerminalProgress(Progress):
 
     def event(self, name: str, /, **fields: Any) -> None:
         """Print one line, its figures in columns."""
-        figures = (f"{key.replace('_', ' ')} {readable(value):>9}" for key, value in fields.items())
-        self.note(f"{name:<14}" + "  ".join(figures))
+        self.note(f"{name:<14}" + "  ".join(f"{label} {text:>9}" for label, text in map(figure, fields.items())))
 
     def note(self, text: str) -> None:
         """Print the sentence above the bars."""
@@ -166,13 +178,16 @@ class TerminalProgress(Progress):
         with suppress(OSError, ValueError):
             if self._bars is None:
                 # stdout is left alone: it may be piped into another program
-                self._bars = Bars(*_columns(), console=self._console, transient=True, redirect_stdout=False)
+                self._bars = Bars(
+                    *_columns(self._console.width), console=self._console, transient=True, redirect_stdout=False
+                )
                 self._bars.start()
-            self._shown[task] = self._bars.add_task(task.name, total=task.total, unit=task.unit)
+            self._shown[task] = self._bars.add_task(task.name, total=task.total, unit=task.unit, told="")
 
     def _moved(self, task: Task) -> None:
         if self._bars is not None and task in self._shown:
-            self._bars.update(self._shown[task], completed=task.done, total=task.total)
+            told = "  ".join(" ".join(figure(entry)) for entry in task.figures.items())
+            self._bars.update(self._shown[task], completed=task.done, total=task.total, told=told)
 
     def _ended(self, task: Task, complete: bool) -> None:
         with suppress(OSError, ValueError):
@@ -193,9 +208,14 @@ class _Figures(ProgressColumn):
         return Text(f"{readable(task.completed)}{total} {task.fields['unit']}{speed}", style="cyan")
 
 
-def _columns() -> tuple[ProgressColumn, ...]:
+def _columns(width: int) -> tuple[ProgressColumn, ...]:
     name = TextColumn("{task.description}", markup=False)
-    return name, BarColumn(bar_width=20), _Figures(Column(no_wrap=True)), TimeRemainingColumn()
+    columns = (name, BarColumn(bar_width=20), _Figures(Column(no_wrap=True)), TimeRemainingColumn())
+    room = width - OTHERS_WIDTH
+    if room < LEAST_ROOM:  # the task's own figures would push out the time left
+        return columns
+    column = Column(no_wrap=True, overflow="ellipsis", max_width=room)
+    return (*columns, TextColumn("{task.fields[told]}", markup=False, table_column=column))
 
 
 def _summary(task: Task, complete: bool) -> str:
@@ -206,8 +226,26 @@ def _summary(task: Task, complete: bool) -> str:
     return f"{task.name:<14}{readable(task.done)}{unit} in {task.seconds():.1f} s{speed}{end}"
 
 
+def figure(entry: tuple[str, Any]) -> tuple[str, str]:
+    """Name and value of a figure as people read them: sizes and times with their unit."""
+    name, value = entry
+    label = name.replace("_", " ")
+    if name in ("memory", "bytes"):
+        return label, show_size(value)
+    if name.endswith("seconds"):
+        return label.removesuffix("seconds").strip() or "took", f"{value:.1f} s" if value < 60 else _clock(value)
+    return label, readable(value)
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
 def readable(value: Any) -> str:
-    """A figure with thousands or four digits; other things as they are."""
+    """A figure with thousands or four digits; those of a list one after another; other things as they are."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(readable, value))
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         return str(value)
     number = float(value)

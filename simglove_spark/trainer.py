@@ -26,7 +26,8 @@ from simglove_spark.shards import PairShards, Shard
 from simglove_spark.stopping import Stopping
 from simglove_spark.training_inputs import check_pairs, load_vocabulary, parents_of
 from simglove_spark.warm_start import start_from
-from simglove_spark.watch import Watch, has_converged
+from simglove_spark.watch import Watch, has_converged, latest
+from simglove_spark.watched_words import WatchedWords
 
 SHARE_OF_FREE_MEMORY = 0.7
 HUGE = 1e3  # times the loss of vectors that are all zero: finite, but not training any more
@@ -130,6 +131,7 @@ class _Loop:
         self.trained, self.solver, self.shards = trained, trained.solver, shards
         self.config, self.progress, self.checkpoints = config, progress, checkpoints
         self.readers, self.watch = readers, Watch(self.solver.threads, config)
+        self.watched = WatchedWords(run.watch, trained.words, progress)
         self.stopping = Stopping(None if run.max_runtime is None else parse_time(run.max_runtime, "max-runtime"))
         if isinstance(self.solver, AdagradSolver):
             self.solver.between_buffers = self.stopping.check
@@ -180,6 +182,8 @@ class _Loop:
         return ended_before or (within and self._is_over(passes))
 
     def _pass(self, number: int, task: Task) -> None:
+        told = {self.solver.name: number, "of": self.config.passes}
+        task.tell(**told, **latest(self.trained.passes))
         order = order_of_shards(self.config.seed, number, len(self.shards))
         done = self.solver.shards_done
         for shard, decoded in self.shards.stream(order[:done], self.readers):
@@ -200,7 +204,9 @@ class _Loop:
             record["setting"] = self.setting
         self.trained.passes.append(record)
         self._keep()
-        self.progress.event(self.solver.name, **{self.solver.name: number, "of": self.config.passes, **record})
+        left = (self.config.passes - number) * record["seconds"]
+        self.progress.event(self.solver.name, **{**told, **record}, eta_seconds=round(left, 1))
+        self.watched.tell(self.solver.vectors, **told)
 
     def _stream(self, order: list[int], task: Task) -> Iterator[tuple[int, Shard]]:
         for shard, decoded in self.shards.stream(order, self.readers):

@@ -94,6 +94,11 @@ def monitored(record: dict[str, Any]) -> float:
     return float(record.get("held_out_loss", record["loss"]))
 
 
+def latest(passes: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the live line shows of the last pass made: its losses and the memory."""
+    return {key: passes[-1][key] for key in ("loss", "held_out_loss", "memory") if key in passes[-1]} if passes else {}
+
+
 def has_converged(passes: list[dict[str, Any]], tolerance: float | None, patience: int) -> bool:
     """Whether each of the last ``patience`` passes lowered the best loss before it by less than the share ``tolerance``."""
     if tolerance is None or len(passes) <= patience:

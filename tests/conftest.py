@@ -23,11 +23,12 @@ SPARK = SparkConfig(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests run only where they are asked for: pytest -m slow."""
-    if "slow" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow: pytest -m slow"))
+    """Slow tests, and those in a browser, run only where they are asked for: pytest -m slow, pytest -m browser."""
+    for marker in ("slow", "browser"):
+        if marker not in config.option.markexpr:
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=f"{marker}: pytest -m {marker}"))
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,9 @@ WITHOUT_SPARK = [
 WITHOUT_SPARK += [
     "asking.meaning",
     "asking.pair_table",
+    "pages.report.page",
+    "pages.explore.server",
+    "watched_words",
     "config",
     "errors",
     "manifest",

@@ -29,6 +29,7 @@ COMMANDS = ["demo", "run", "count-words", "count-pairs", "train", "evaluate", "e
 COMMANDS += ["keywords", "similarity", "pmi", "explain"]
 COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
 COMMANDS += ["import-vectors"]
+COMMANDS += ["report", "explore"]
 ROAD = {
     "run": [
         "input",
@@ -63,6 +64,7 @@ ROAD = {
         "master",
         "num-shards",
         "spark-conf",
+        "watch",
     ],
     "count-words": ["input", "output", "column", "min-count", "max-vocab", "lowercase", "worker-memory", "overwrite"],
     "count-pairs": ["input", "vocabulary", "output", "window-size", "distance-weighting", "worker-memory", "config"],
@@ -116,6 +118,8 @@ ROAD = {
         "config",
     ],
     "export-pairs": ["pairs", "vocabulary", "format", "output", "overwrite"],
+    "report": ["output", "evaluation", "watch", "map-words", "projection", "overwrite"],
+    "explore": ["vectors", "pairs", "port"],
 }
 
 

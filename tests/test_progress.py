@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from simglove_spark.progress import JsonProgress, Progress, TerminalProgress, make_progress, plain, readable
+from simglove_spark.progress import JsonProgress, Progress, TerminalProgress, figure, make_progress, plain, readable
 
 
 class Clock:
@@ -105,6 +105,20 @@ def test_two_tasks_report_each_for_itself(log, clock):
     assert [line["task"] for line in lines() if line["event"] == "progress"] == ["a", "b"]
 
 
+def test_figures_told_beside_a_task_are_in_its_lines_until_others_are(log, clock):
+    progress, lines = log
+    with progress.task("train", total=10) as task:
+        task.tell(sweep=1, loss=math.nan)
+        clock.now += 5
+        task.set(5)
+        task.tell(sweep=2)
+    assert [(line.get("sweep"), line.get("loss", "none")) for line in lines()] == [
+        (None, "none"),
+        (1, None),
+        (2, "none"),
+    ]
+
+
 def test_unknown_total_has_no_eta_until_it_is_set(log, clock):
     progress, lines = log
     with progress.task("read") as task:
@@ -163,6 +177,7 @@ def test_values_become_json(value, expected):
     ("value", "text"),
     [
         *((1234567, "1,234,567"), (1234.5678, "1,235"), (0.12345678, "0.1235"), (0, "0"), (0.0, "0"), (7, "7")),
+        *((["king", 2], "king, 2"), ([], ""), ((1234.5,), "1,234")),
         *(
             (999, "999"),
             (math.nan, "nan"),
@@ -196,6 +211,38 @@ def test_terminal_shows_bar_figures_and_lines_above(monkeypatch, clock):
     assert "sweep         sweep        12  loss     0.125  cells per second   234,567\n" in seen(terminal)
     assert seen(terminal).endswith("count pairs   500 cells in 2.0 s, 250 cells/s\n")
     assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h") == 1, "cursor is back"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "label", "text"),
+    [
+        ("memory", 3 << 30, "memory", "3.0 GiB"),
+        ("bytes", 2048, "bytes", "2 KiB"),
+        ("seconds", 1.25, "took", "1.2 s"),
+        ("eta_seconds", 59.94, "eta", "59.9 s"),
+        ("eta_seconds", 60, "eta", "1:00"),
+        ("eta_seconds", 36_725.4, "eta", "10:12:05"),
+        ("held_out_loss", 0.5, "held out loss", "0.5"),
+    ],
+)
+def test_figures_have_their_units(name, value, label, text):
+    assert figure((name, value)) == (label, text)
+
+
+@pytest.mark.parametrize(("width", "shown"), [(80, False), (109, True), (150, True)])
+def test_a_wide_terminal_shows_what_is_told_beside_the_bar(monkeypatch, clock, width, shown):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    progress = TerminalProgress(terminal, clock)
+    with progress.task("train", total=137_602_380, unit="cells") as task:
+        task.set(68_448_852)
+        task.tell(sweep=2, of=6, loss=6.7451)
+        progress.note("now")
+    bars = [line for line in seen(terminal).replace("\r", "\n").split("\n") if "68,448,852 / " in line]
+    assert bars
+    assert ("sweep 2  of 6  loss" in bars[-1]) == shown
+    assert all(len(line.rstrip()) <= width and "-:--:--" in line for line in bars)
 
 
 def test_terminal_is_whole_again_after_an_error():

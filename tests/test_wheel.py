@@ -119,7 +119,9 @@ def test_the_wheel_holds_package_jobs_licence_and_command(installed: Path, env: 
     (record,) = installed.glob("simglove_spark-*.dist-info/RECORD")
     there = {line.partition(",")[0] for line in record.read_text().splitlines()}
     checkout = {str(path.relative_to(ROOT)) for path in (ROOT / "simglove_spark").rglob("*.py")}
-    assert checkout <= there
+    parts = [path for path in (ROOT / "simglove_spark" / "pages").rglob("*") if path.is_file()]
+    pages = {str(path.relative_to(ROOT)) for path in parts if path.parent.name != "__pycache__"}
+    assert checkout | pages <= there
     jobs = {f"simglove_spark/jobs/{path.name}" for path in (ROOT / "jobs").glob("*.py")}
     assert {path for path in there if path.startswith("simglove_spark/jobs/")} == jobs
     assert not [path for path in there if path.startswith(("tests/", "benchmarks/")) or path.endswith((".nbi", ".nbc"))]

@@ -35,6 +35,9 @@ class RunConfig(BuildConfig):
     max_runtime: Annotated[str | None, Parameter(show_default=False)] = None
     """Time for training, such as 90m or 8h; then it stops with a checkpoint and exit code 7, and the same command goes on."""
 
+    watch: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Words whose nearest words are told after each pass of training."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         ok = self.threads is None or 1 <= self.threads <= 4096

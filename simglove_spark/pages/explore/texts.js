@@ -1,0 +1,38 @@
+"use strict";
+// What the page says, in the languages it speaks; {0}, {1} are filled in.
+const TEXTS = {
+  en: {
+    title: "Ask the vectors", other: "中文", ask: "Ask",
+    about: "{0} words of {1} components.", withPairs: "Pair counts are at hand.", withoutPairs: "Without pair counts; --pairs DIR adds them.",
+    examples: "For example:", failed: "The server does not answer. Is simglove explore still running?",
+    wordTitle: "A word", word: "Word", count: "occurrences", rank: "rank by frequency", norm: "|v|, √nats",
+    similar: "Alike", similarHint: "used in the same way: cosine in the metric of the contexts",
+    together: "Said together", togetherHint: "inner product: the predicted pmi in nats", togetherEvened: "inner product: the predicted pmi in nats, of counts evened out to the power {0}",
+    observed: "Counted together", observedHint: "observed pmi in nats, and x: how often in the windows (5 or more)",
+    analogyTitle: "An analogy", first: "First", isTo: "is to", as: "as", isToWhat: "is to what?", analogyHint: "cosine to the second plus the third less the first",
+    pairTitle: "Two words", oneWord: "Word", otherWord: "and", predicted: "predicted pmi, nats", cosine: "cosine", observedPmi: "observed pmi, nats", times: "x, times in the windows", never: "never met",
+    evenedPair: "The prediction is of counts evened out to the power {0}; the observed pmi is plain.",
+    shared: "Contexts they share", sharedHint: "observed pmi in nats with each of the two, by the smaller one (x of 5 or more)",
+    keywordsTitle: "Keywords of a text", text: "Text", keywords: "Keywords", keywordsHint: "inner product with the sum of the text's vectors, nats", known: "Known words: {0}. Different unknown ones: {1}.", unknown: "Unknown: {0}",
+    evenedKeywords: "Counts were evened out (--count-power {0}), so length is not importance here: frequent words come out too high. With --count-power 1 they do not.",
+    pmi: "pmi", product: "nats", often: "times",
+    none: "Nothing found.",
+  },
+  zh: {
+    title: "询问词向量", other: "English", ask: "查询",
+    about: "{0} 个词，每个 {1} 维。", withPairs: "可查共现计数。", withoutPairs: "没有共现计数；可用 --pairs DIR 加上。",
+    examples: "例如：", failed: "服务器没有回答。simglove explore 还在运行吗？",
+    wordTitle: "查一个词", word: "词", count: "出现次数", rank: "词频排名", norm: "模长 |v|，√nat",
+    similar: "近义词", similarHint: "用法相似：上下文度量下的余弦",
+    together: "相关词", togetherHint: "内积，即预测的 PMI（nat）", togetherEvened: "内积，即预测的 PMI（nat）；词频取了 {0} 次幂",
+    observed: "实际共现", observedHint: "观测 PMI（nat）与窗口内次数 x（至少 5）",
+    analogyTitle: "类比", first: "第一个词", isTo: "之于", as: "正如", isToWhat: "之于什么？", analogyHint: "与“第二 + 第三 − 第一”的余弦",
+    pairTitle: "两个词", oneWord: "词", otherWord: "和", predicted: "预测 PMI（nat）", cosine: "余弦", observedPmi: "观测 PMI（nat）", times: "窗口内次数 x", never: "从未共现",
+    evenedPair: "预测所用词频取了 {0} 次幂，观测 PMI 未作此处理。",
+    shared: "共同的上下文", sharedHint: "与两词各自的观测 PMI（nat），按较小者排序（x 至少 5）",
+    keywordsTitle: "文本关键词", text: "文本", keywords: "关键词", keywordsHint: "与全文向量之和的内积（nat）", known: "已知词 {0} 个，另有 {1} 种未知", unknown: "未知：{0}",
+    evenedKeywords: "词频取了幂（--count-power {0}），模长不代表重要性，高频词会偏高；用 --count-power 1 训练则不会。",
+    pmi: "PMI", product: "nat", often: "次数",
+    none: "没有找到。",
+  },
+};
