@@ -84,7 +84,7 @@ def test_the_build_check_finds_the_test_command() -> None:
     found = subprocess.run(
         ["bash", "-o", "pipefail", "-c", finds[1]], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert re.fullmatch(r"python3 -m venv .* -m pytest -q\n", found.stdout)
+    assert re.fullmatch(r"python3 -m venv .* -m pytest -q -n 2 --dist loadfile\n", found.stdout)
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

@@ -195,10 +195,10 @@ def test_kernels_compiled_or_not_give_the_same(rounds: list[naive.Phrases], ids:
         for twin in (lambda kernel: kernel, lambda kernel: kernel.py_func):
             state, out = np.array([HOLE, 0, 0, 0]), np.empty(len(ids) + word_ids.HELD, np.int32)
             used = twin(kernels.join)(np.array(ids, np.int32), keys, values, state, out)
-            cells, counts = np.zeros(64, np.uint64), np.zeros(64, np.int64)
+            table = np.zeros(128, np.uint64)
             known, by_id = np.array([END_OF_ROW, *ids], np.int32), np.zeros(4, np.int64)
-            where = twin(kernels.count_neighbours)(known, 1, known.size, cells, counts, 0, 5)
+            where = twin(kernels.count_neighbours)(known, 1, known.size, table, 0, 5)
             twin(kernels.count_ids)(known, 2, by_id)
-            parts = (out[:used], state, cells, counts, by_id)
+            parts = (out[:used], state, table, by_id)
             results.append((*map(int, where), [part.tolist() for part in parts]))
     assert results[0] == results[1]
