@@ -29,7 +29,7 @@ from simglove_spark.pages.explore import answers, text_words
 from simglove_spark.pages.explore.answers import Answers
 from simglove_spark.pages.explore.pair_rows import PairRows
 from simglove_spark.pages.explore.server import Server
-from simglove_spark.pages.shown import shown
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
 
 SIZE, UNIT = 40, 10
@@ -122,8 +122,8 @@ def test_a_word_tells_what_vectors_and_pairs_say(asked: Answers, vectors: Vector
     told = asked.word({"word": " w15 ", "topn": 5})
     assert (told["word"], told["count"], told["rank"]) == ("w15", 349, 29)
     assert told["norm"] == pytest.approx(vectors.norm("w15"))
-    assert told["similar"] == [(shown(word), score) for word, score in vectors.most_similar("w15", 5)]
-    assert told["together"] == [(shown(word), score) for word, score in vectors.most_correlative("w15", 5)]
+    assert told["similar"] == [(short_text(word), score) for word, score in vectors.most_similar("w15", 5)]
+    assert told["together"] == [(short_text(word), score) for word, score in vectors.most_correlative("w15", 5)]
     assert len(told["observed"]) == 5
     pmis = [pmi for _, pmi, _ in told["observed"]]
     assert pmis == sorted(pmis, reverse=True)
@@ -153,7 +153,7 @@ def test_what_likeness_needs_is_not_made_by_two_at_once(run: Path, monkeypatch: 
 
 def test_an_analogy_is_asked_as_it_is_read(asked: Answers, vectors: Vectors) -> None:
     told = asked.analogy({"first": "w1", "second": "w2", "third": "w3", "topn": 4})
-    assert told["words"] == [(shown(word), score) for word, score in vectors.analogy(["w2", "w3"], ["w1"], 4)]
+    assert told["words"] == [(short_text(word), score) for word, score in vectors.analogy(["w2", "w3"], ["w1"], 4)]
 
 
 def test_two_words_and_the_contexts_they_share(run: Path, asked: Answers, vectors: Vectors) -> None:
@@ -166,7 +166,7 @@ def test_two_words_and_the_contexts_they_share(run: Path, asked: Answers, vector
     assert (told["observed"], told["times"]) == pytest.approx(row[second]) if second in row else (None, 0.0)
     both = [j for j in row.keys() & other.keys() if min(row[j][1], other[j][1]) >= answers.LEAST_TIMES]
     both.sort(key=lambda j: (-min(row[j][0], other[j][0]), j))
-    assert [word for word, _, _ in told["shared"]] == [shown(vectors.words[j]) for j in both]
+    assert [word for word, _, _ in told["shared"]] == [short_text(vectors.words[j]) for j in both]
     assert "observed" not in Answers(vectors).pair({"first": "w15", "second": "w16"})
 
 
@@ -301,7 +301,7 @@ def test_questions_are_answered_as_json(server: Server, asked: Answers) -> None:
 @pytest.mark.parametrize("word", [word for word in HOSTILE if word.strip() == word])
 def test_hostile_words_are_found_and_told_as_data(server: Server, word: str) -> None:
     status, answer = ask(server, "word", word=word)
-    assert (status, answer["word"]) == (200, shown(word))
+    assert (status, answer["word"]) == (200, short_text(word))
     response, content = send(server, "POST", "/api/word", json.dumps({"word": word + "?"}), JSON)
     assert response.status == 422
     assert response.headers.get_content_type() == "application/json"

@@ -19,7 +19,7 @@ from simglove_spark import cli
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.pages.report import charts, page, tables, word_map
 from simglove_spark.pages.report.run_folder import RunFolder, read_evaluations
-from simglove_spark.pages.shown import shown
+from simglove_spark.shown import plain_text, short_text
 from simglove_spark.vectors import Vectors
 
 ECHARTS = "b66b25aeb4df84e33199dc21694014d336d222cbd9deb0e5a7c14bd6aa0d0fd0"  # of the published file, see its README
@@ -53,7 +53,7 @@ def test_the_page_is_well_formed_and_has_no_markup_of_words(run: Path, text: str
     plain = Page(rendered(tmp_path / "plain", watch=words))
     assert [tag for tag, _ in found.tags] == [tag for tag, _ in plain.tags]
     assert "a <b>run&amp;" in found.text
-    assert data_of(found)["map"]["words"][: len(HOSTILE)] == [shown(word) for word in HOSTILE]
+    assert data_of(found)["map"]["words"][: len(HOSTILE)] == [short_text(word) for word in HOSTILE]
     assert len(text) < 2_500_000  # of which the chart library is 1.1 million
 
 
@@ -67,18 +67,26 @@ def test_any_words_leave_the_page_as_it_is(tmp_path_factory: pytest.TempPathFact
     found = Page(rendered(folder, watch=words))
     assert found.open == []
     assert len(found.scripts) == 3
-    assert data_of(found)["map"]["words"][: len(words)] == [shown(word) for word in words]
+    assert data_of(found)["map"]["words"][: len(words)] == [short_text(word) for word in words]
+
+
+HARMFUL = "".join(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]))
 
 
 @settings(deadline=None)
 @given(word=st.text(), most=st.integers(1, 30))
-@example(
-    word="".join(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)])), most=30
-)
+@example(word=HARMFUL, most=30)
+@example(word="\udc80 \ud800", most=3)
 def test_shown_words_are_short_and_on_one_line(word: str, most: int) -> None:
-    assert len(shown(word, most)) == min(len(word), most)
-    assert len(shown(word).splitlines()) <= 1
-    assert not set(shown(word)) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert len(short_text(word, most)) == min(len(word), most)
+    assert len(short_text(word).splitlines()) <= 1
+    assert not set(plain_text(word)) & set(HARMFUL)
+    assert plain_text(word).encode() is not None
+
+
+def test_what_belongs_to_the_spelling_is_shown() -> None:
+    for word in ("می\u200cخواهم", "क्\u200dष", "👩\u200d🚀", "a\u3000b\xa0c", "\ue000"):
+        assert plain_text(word) == word
 
 
 def test_nothing_is_fetched(text: str) -> None:
@@ -232,8 +240,8 @@ def test_pca_has_the_largest_variances() -> None:
 def test_neighbours_are_those_of_the_vectors(run: Path) -> None:
     vectors = Vectors.load(run / "vectors")
     (row,) = charts.neighbours(vectors, ["飞机场"])
-    assert row["similar"] == [(shown(word), score) for word, score in vectors.most_similar("飞机场", 8)]
-    assert row["correlative"] == [(shown(word), score) for word, score in vectors.most_correlative("飞机场", 8)]
+    assert row["similar"] == [(short_text(word), score) for word, score in vectors.most_similar("飞机场", 8)]
+    assert row["correlative"] == [(short_text(word), score) for word, score in vectors.most_correlative("飞机场", 8)]
 
 
 def test_words_of_all_ranks_are_watched_when_none_is_named() -> None:

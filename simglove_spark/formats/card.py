@@ -16,9 +16,10 @@ from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.registry import FORMATS
 from simglove_spark.formats.rows import Rows
 from simglove_spark.memory import show_size
+from simglove_spark.shown import plain_text, short_text
 from simglove_spark.unknown import UNKNOWN
 
-MOST_FILES = 20
+MOST_FILES, LONGEST = 20, 200
 LOST = {
     "float16": "Components are float16: each moved by 2^-11 of itself at most, or by 2^-25 where it is below 2^-14.",
     "int8": "Components are int8 codes with a scale a word: each moved by 1/254 of the word's largest one at most.",
@@ -56,7 +57,7 @@ def _head(name: str, lineage: Lineage) -> dict[str, Any]:
         results = [
             {
                 "task": {"type": "feature-extraction", "name": score.part},
-                "dataset": {"type": plain(score.file), "name": plain(score.file)},
+                "dataset": {"type": plain_text(score.file), "name": plain_text(score.file)},
                 "metrics": [{"type": "score", "name": score.part, "value": score.score}],
             }
             for score in lineage.scores
@@ -105,7 +106,7 @@ def _settings(lineage: Lineage) -> str:
         for key, value in sorted(lineage.config(table).items())
         if value is not None
     ]
-    software = ", ".join(f"{plain(key)} {plain(value)}" for key, value in own.versions.items())
+    software = ", ".join(f"{plain_text(key)} {plain_text(value)}" for key, value in own.versions.items())
     return (
         _table(("table", "option", "value"), rows)
         + f"\nSoftware: {software}. Content of the table: `{own.content_sha256}`.\n"
@@ -177,11 +178,6 @@ def _without_folder(value: Any) -> Any:
     return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
-def plain(value: Any) -> str:
-    """Text on one line and without control characters, at most 200 of them."""
-    return "".join(mark if mark.isprintable() else "\ufffd" for mark in str(value)[:200])
-
-
 def code(value: Any) -> str:
     """A value as code in a cell of a table: nothing in it is markup."""
-    return f"`{plain(value).replace('`', chr(39)).replace('|', chr(0xA6))}`"
+    return f"`{short_text(str(value), LONGEST).replace('`', chr(39)).replace('|', chr(0xA6))}`"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from simglove_spark.errors import ConfigError
 from simglove_spark.pages.explore.pair_rows import PairRows
 from simglove_spark.pages.explore.text_words import words_of
-from simglove_spark.pages.shown import shown
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors, unit_rows
 
 Question = dict[str, Any]
@@ -56,7 +56,7 @@ class Answers:
             "dim": dim,
             "pairs": self.pairs is not None,
             "power": config.get("count_power"),
-            "examples": [shown(self.vectors.words[int(order[place])]) for place in places],
+            "examples": [short_text(self.vectors.words[int(order[place])]) for place in places],
         }
 
     def word(self, question: Question) -> Answer:
@@ -65,7 +65,7 @@ class Answers:
         word_id = self.vectors.word_id(word)
         count = int(self.vectors.counts[word_id])
         return {
-            "word": shown(word),
+            "word": short_text(word),
             "count": count,
             "rank": int(np.count_nonzero(self.vectors.counts > count)) + 1,
             "norm": float(self.vectors.norms[word_id]),
@@ -87,9 +87,10 @@ class Answers:
         return {
             "known": known.total(),
             "unknown": len(unknown),
-            "unknown_words": [shown(word) for word in unknown[:UNKNOWN_SHOWN]],
+            "unknown_words": [short_text(word) for word in unknown[:UNKNOWN_SHOWN]],
             "words": [
-                (shown(word), score, known[word]) for word, score in keywords(self.vectors, known, _number(question))
+                (short_text(word), score, known[word])
+                for word, score in keywords(self.vectors, known, _number(question))
             ],
         }
 
@@ -100,8 +101,8 @@ class Answers:
         both = self.vectors.matrix[[first, second]].astype(np.float64)
         units = unit_rows(both).astype(np.float64)
         answer = {
-            "first": shown(names[0]),
-            "second": shown(names[1]),
+            "first": short_text(names[0]),
+            "second": short_text(names[1]),
             "predicted": float(both[0] @ both[1]),
             "cosine": float(units[0] @ units[1]),
         }
@@ -133,7 +134,7 @@ class Answers:
         return [(self._word(shared[place]), float(here_pmi[place]), float(there_pmi[place])) for place in best]
 
     def _word(self, word_id: int) -> str:
-        return shown(self.vectors.words[int(word_id)])
+        return short_text(self.vectors.words[int(word_id)])
 
 
 def keywords(vectors: Vectors, words: Counter[str], topn: int) -> list[tuple[str, float]]:
@@ -166,7 +167,7 @@ def _often(pairs: PairRows, word_id: int) -> tuple[NDArray[np.int32], NDArray[np
 
 
 def _rows(found: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    return [(shown(word), score) for word, score in found]
+    return [(short_text(word), score) for word, score in found]
 
 
 def _text(question: Question, name: str) -> str:

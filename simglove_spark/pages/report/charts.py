@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from simglove_spark.evaluate import spearman
 from simglove_spark.pages.report.word_map import Projection, project
-from simglove_spark.pages.shown import shown
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
 
 POINTS = 5000  # words in the chart of norms, at most: by rank, evenly on a scale of logarithms
@@ -45,7 +45,7 @@ def norms(vectors: Vectors) -> dict[str, Any] | None:
     ids = order[_ranks(0, len(order) - 1, POINTS)]
     often = np.flatnonzero(vectors.counts >= OFTEN)
     return {
-        "words": [shown(vectors.words[int(word)]) for word in ids],
+        "words": [short_text(vectors.words[int(word)]) for word in ids],
         "points": np.column_stack([rare[ids], vectors.norms[ids]]).round(4).tolist(),
         "counts": vectors.counts[ids].tolist(),
         "medians": medians(rare[order], vectors.norms[order]),
@@ -71,7 +71,7 @@ def word_map(vectors: Vectors, words: int, projection: Projection, seed: int) ->
     """Words, counts and coordinates of the most frequent words."""
     ids = vectors.most_frequent(words)
     return {
-        "words": [shown(vectors.words[int(word)]) for word in ids],
+        "words": [short_text(vectors.words[int(word)]) for word in ids],
         "counts": vectors.counts[ids].tolist(),
         "places": project(vectors, ids, projection, seed).round(4).tolist(),
     }
@@ -93,7 +93,7 @@ def neighbours(vectors: Vectors, words: Sequence[str]) -> list[dict[str, Any]]:
     """What behaves like each word, and what is said together with it."""
     found = []
     for word in words:
-        row = {"word": shown(word), "count": int(vectors.counts[vectors.word_id(word)])}
+        row = {"word": short_text(word), "count": int(vectors.counts[vectors.word_id(word)])}
         row["similar"] = _shown(vectors.most_similar(word, NEIGHBOURS))
         row["correlative"] = _shown(vectors.most_correlative(word, NEIGHBOURS))
         found.append(row)
@@ -101,4 +101,4 @@ def neighbours(vectors: Vectors, words: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _shown(rows: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    return [(shown(word), score) for word, score in rows]
+    return [(short_text(word), score) for word, score in rows]

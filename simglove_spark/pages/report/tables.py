@@ -16,8 +16,8 @@ from simglove_spark.config import (
 from simglove_spark.manifest import Manifest
 from simglove_spark.memory import show_size
 from simglove_spark.pages.report.run_folder import RunFolder
-from simglove_spark.pages.shown import shown
 from simglove_spark.progress import readable
+from simglove_spark.shown import short_text
 
 GROUPS = {
     "Corpus": CorpusConfig,
@@ -143,7 +143,7 @@ def _text(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return shown(", ".join(map(str, value)) if isinstance(value, list) else str(value), 500)
+    return short_text(", ".join(map(str, value)) if isinstance(value, list) else str(value), 500)
 
 
 def evaluation(results: Sequence[dict[str, Any]]) -> tuple[list[str], list[dict[str, str]]]:
@@ -184,7 +184,7 @@ def _figure(value: Any, name: str = "") -> str:
         return (" to " if name == "interval" else ", ").join(map(_figure, value))
     if isinstance(value, float):
         return f"{value:.3f}"
-    return "" if value is None else shown(readable(value))
+    return "" if value is None else short_text(readable(value))
 
 
 def evened(manifest: Manifest | None) -> float | None:
