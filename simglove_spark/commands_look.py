@@ -56,13 +56,13 @@ def explore(
     port: Annotated[Whole, Parameter(help="Port on 127.0.0.1; 0 takes any that is free.")] = 8642,
 ) -> None:
     """Serve a page on this machine to ask vectors: words, analogies, keywords of a text, and what stands behind two words."""
+    from simglove_spark.asking.pair_table import PairTable
     from simglove_spark.pages.explore.answers import Answers
-    from simglove_spark.pages.explore.pair_rows import PairRows
     from simglove_spark.pages.explore.server import Server
 
     require(0 <= port <= 65535, "port", "lie between 0 and 65535", port, "Leave it out.")
     known = Vectors.load(local_path(vectors))
-    answers = Answers(known, None if pairs is None else PairRows(local_path(pairs), known))
+    answers = Answers(known, None if pairs is None else PairTable(pairs))
     with Server(answers, port) as server:
         Thread(target=answers.prepare, daemon=True).start()
         print(f"Open {server.url} in a browser on this machine. Ctrl-C ends.", flush=True)

@@ -463,6 +463,18 @@ def test_pairs_of_another_vocabulary_are_refused(counted, tmp_path: Path) -> Non
         )
 
 
+@pytest.mark.parametrize("least", [1, 5])
+def test_what_was_counted_beside_a_word_comes_by_its_pmi(counted, tmp_path: Path, least: float) -> None:
+    _, _, counts, pairs = counted
+    known, table, n = trained(counted, tmp_path), PairTable(counted[0] / "pairs"), list(counts.values())
+    seen = {(second if first == 2 else first): x / UNIT for (first, second), x in pairs.items() if 2 in (first, second)}
+    expected = sorted((c for c in seen if seen[c] >= least and c != 2), key=lambda c: (-seen[c] / n[c], c))
+    assert len(expected) > 5
+    assert (least == 1) == (len(expected) > len([c for c in seen if seen[c] >= 5]))
+    assert known.observed("w2", table, SIZE, least) == [known.pmi("w2", f"w{c}", table) for c in expected]
+    assert known.observed("w2", table, 3, least) == known.observed("w2", table, SIZE, least)[:3]
+
+
 def test_predicted_contexts_are_those_that_stand_out_for_both() -> None:
     known = vectors()
     mean, covariance = moments(known)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from pages import HOSTILE, write_run
 
+from simglove_spark.asking.pair_table import PairTable
 from simglove_spark.pages.explore.answers import Answers
-from simglove_spark.pages.explore.pair_rows import PairRows
 from simglove_spark.pages.explore.server import Server
 from simglove_spark.pages.report import page
 from simglove_spark.pages.report.run_folder import RunFolder
@@ -238,7 +238,7 @@ def test_the_map_is_moved_and_zoomed_by_the_mouse_and_tells_of_words(show: Show,
 @pytest.fixture(scope="module")
 def server(run: Path) -> Iterator[Server]:
     vectors = Vectors.load(run / "vectors")
-    with Server(Answers(vectors, PairRows(run / "pairs", vectors)), 0) as running:
+    with Server(Answers(vectors, PairTable(run / "pairs")), 0) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running

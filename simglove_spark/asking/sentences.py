@@ -184,7 +184,8 @@ class Sentences(Neighbours):
         return sentence.ids
 
     def _sum(self, ids: NDArray[np.intp]) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = self.matrix[ids].sum(axis=0, dtype=np.float64)
+        own, times = np.unique(ids, return_counts=True)  # a long text has many words and few different ones
+        total: NDArray[np.float64] = times @ self.matrix[own]
         return total
 
     @property

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from simglove_spark.formats.lineage import Lineage, Score
+from simglove_spark.evaluate.saved import Scored
+from simglove_spark.formats.lineage import Lineage
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.registry import FORMATS
 from simglove_spark.formats.rows import Rows
@@ -56,9 +57,9 @@ def _head(name: str, lineage: Lineage) -> dict[str, Any]:
     if lineage.scores:
         results = [
             {
-                "task": {"type": "feature-extraction", "name": score.part},
+                "task": {"type": "feature-extraction", "name": _measured(score)},
                 "dataset": {"type": plain_text(score.file), "name": plain_text(score.file)},
-                "metrics": [{"type": "score", "name": score.part, "value": score.score}],
+                "metrics": [{"type": "score", "name": _measured(score), "value": score.score}],
             }
             for score in lineage.scores
         ]
@@ -113,17 +114,17 @@ def _settings(lineage: Lineage) -> str:
     )
 
 
-def _scores(scores: tuple[Score, ...]) -> str:
+def _scores(scores: tuple[Scored, ...]) -> str:
     if not scores:
         return "None were given with this export.\n"
     rows = [
         (
             code(score.file),
-            code(score.part),
+            code(_measured(score)),
             f"{score.score:.3f}",
             " to ".join(f"{limit:.3f}" for limit in score.interval or ()) or "-",
-            _number(score.found),
-            _number(score.total),
+            f"{score.found:,}",
+            f"{score.total:,}",
         )
         for score in scores
     ]
@@ -170,8 +171,8 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else "-"
+def _measured(score: Scored) -> str:
+    return f"{score.kind}, {score.measure}, {score.part}"
 
 
 def _without_folder(value: Any) -> Any:
