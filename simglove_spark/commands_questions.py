@@ -4,7 +4,7 @@ import json as json_module
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simglove_spark import questions
+from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.option_checks import Json, VectorsFolder, Whole
 from simglove_spark.output import local_path
@@ -85,11 +86,10 @@ def keywords(
     vectors: VectorsFolder,
     topn: TopN = 10,
     measure: Annotated[
-        Literal["z", "inner", "cosine"], Parameter(help="Against an average text, or inner product or cosine.")
+        KeywordMeasure,
+        Parameter(help="z: against an average text; inner product or cosine with the sum; sif: weighed."),
     ] = "z",
-    candidates: Annotated[
-        Literal["text", "vocabulary"], Parameter(help="The text's own words, or all that are known.")
-    ] = "text",
+    candidates: Annotated[Candidates, Parameter(help="The text's own words, or all that are known.")] = "text",
     lowercase: Lowercase = False,
     json: Json = False,
 ) -> None:
@@ -107,9 +107,7 @@ def keywords(
 def similarity(
     *texts: Annotated[str, Parameter(help="Two texts; - or none: standard input, two a line with a tab between.")],
     vectors: VectorsFolder,
-    how: Annotated[
-        Literal["whitened", "sum", "mean"], Parameter(help="What is compared: see Vectors.sentence_vector.")
-    ] = "whitened",
+    how: Annotated[How, Parameter(help="What is compared: see Vectors.sentence_vector.")] = "whitened",
     lowercase: Lowercase = False,
     json: Json = False,
 ) -> None:

@@ -92,8 +92,8 @@ def _model(model: dict[str, Any]) -> tuple[str, list[Scored]]:
 def _shared(results: list[dict[str, Any]], names: list[str]) -> list[Compared]:
     rows = []
     for result in results:
-        head = [_text(result[key]) for key in ("kind", "file", "measure", "part")]
-        counts = [_whole(result[key]) for key in ("found", "total")]
+        head = _text(result["kind"]), _text(result["file"]), _text(result["measure"]), _text(result["part"])
+        counts = _whole(result["found"]), _whole(result["total"])
         first = {"against": None, "difference": None, "interval": None}
         for name, score, told in zip(names, result["scores"], [first, *result["differences"]], strict=True):
             against = None if told["against"] is None else _text(told["against"])
