@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from simglove_spark import questions
-from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure
+from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure, told
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.option_checks import Json, VectorsFolder, Whole
 from simglove_spark.output import local_path
-from simglove_spark.shown import plain_text
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
 
 Words = Annotated[str, Parameter(help="Words to ask for; - or none: standard input, one question a line.")]
@@ -237,8 +237,11 @@ def _answer_lines(
 def _tell_unknown(found: Answer, where: str) -> None:
     unknown = found.more.get("unknown")
     if unknown:
-        words = ", ".join(repr(word)[:80] for word in unknown)
-        print(f"simglove: {where}words outside the vocabulary were passed over: {words}", file=sys.stderr, flush=True)
+        print(
+            f"simglove: {where}words outside the vocabulary were passed over: {told(unknown)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _print_line(value: dict[str, Any]) -> None:
@@ -254,28 +257,24 @@ def _show(answers: dict[str, Answer]) -> None:
         for name in names:
             values = [row[name] for row in found.rows]
             is_text = all(isinstance(value, str) for value in values)
-            title = _short(asked) if name == "word" else name
-            table.add_column(Text(plain_text(title)), justify="left" if is_text else "right")
+            title = short_text(asked, TITLE) if name == "word" else name
+            table.add_column(Text(title), justify="left" if is_text else "right")
             columns.append([Text(_shown(value)) for value in values])
     for place in range(max(map(len, columns), default=0)):
         table.add_row(*(column[place] if place < len(column) else "" for column in columns))
     Console(highlight=False).print(table)
     for found in answers.values():
         if "pmi" in found.more:
-            told = {"similarity": found.more["similarity"], **found.more["pmi"]}
+            figures = {"similarity": found.more["similarity"], **found.more["pmi"]}
             numbers = ", ".join(
-                f"{name} {_shown(value)}" for name, value in told.items() if name not in ("first", "second")
+                f"{name} {_shown(value)}" for name, value in figures.items() if name not in ("first", "second")
             )
             Console(highlight=False).print(numbers, soft_wrap=True, markup=False)
 
 
-def _short(asked: str) -> str:
-    return asked if len(asked) <= TITLE else asked[: TITLE - 1] + "…"
-
-
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return plain_text(value)
+        return short_text(value)
     return "-" if value is None else f"{value:,.3f}"
 
 

@@ -31,10 +31,8 @@ from simglove_spark.memory import show_size
 from simglove_spark.shown import plain_text
 
 REPORT_SECONDS = 5.0
-OTHERS_WIDTH, LEAST_ROOM = (
-    88,
-    20,
-)  # columns of a bar with name, rate and time left; and for the figures beside it, at least
+OTHERS_WIDTH = 88  # columns of a bar with name, rate and time left
+LEAST_ROOM = 20  # columns for the figures beside it
 
 
 class Task:

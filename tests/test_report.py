@@ -1,8 +1,10 @@
 """The report of a run: one well-formed file that fetches nothing, in which words are never markup, and whose figures are right."""
 
 import base64
+import errno
 import hashlib
 import json
+import os
 import re
 import sys
 from importlib.resources import files
@@ -370,6 +372,29 @@ def test_the_command_writes_beside_the_run_and_never_half(
     assert report(capsys, run, "--overwrite", "--evaluation", scores, "--watch", "w1", "w2")[0] == 0
     assert "<i>ws.txt" in Page(path.read_text(encoding="utf-8")).text
     assert [entry for entry in run.parent.iterdir() if entry not in (run, path)] == []
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    path = tmp_path / "file" / "report.html"
+    code, line = report(capsys, run, "--output", path)
+    assert (code, line) == (
+        4,
+        f"simglove: output must be writable; got File exists ({path}). Give another --output.\n",
+    )
+    os.mkfifo(tmp_path / "pipe")
+    assert report(capsys, run, "--output", tmp_path / "pipe", "--overwrite")[0] == 2
+
+    def full(self: Path, text: str, **options: Any) -> None:
+        self.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert report(capsys, run, "--output", tmp_path / "file", "--overwrite")[0] == 4
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["file", "pipe"]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,11 @@ class Sentence:
     unknown: tuple[str, ...]
 
 
+def told(words: Sequence[str]) -> str:
+    """The first of some words, for a message."""
+    return ", ".join(repr(word)[:80] for word in words[:SHOWN]) + ", ..." * (len(words) > SHOWN)
+
+
 Words = Sequence[str] | Sentence
 
 
@@ -181,9 +186,7 @@ class Sentences(Neighbours):
     def _known(self, words: Words, place: int | None = None) -> NDArray[np.intp]:
         """Ids of the known words; warns of the others."""
         sentence = words if isinstance(words, Sentence) else self.sentence(words)
-        shown = ", ".join(repr(word)[:80] for word in sentence.unknown[:SHOWN]) + ", ..." * (
-            len(sentence.unknown) > SHOWN
-        )
+        shown = told(sentence.unknown)
         if not sentence.ids.size:
             where = "" if place is None else f" (sentence {place})"
             raise InputError(
