@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from simglove_spark.errors import ConfigError, ResourceError
-from simglove_spark.option_checks import Whole, require
+from simglove_spark.option_checks import PairsFolder, VectorsFolder, Whole, open_pairs, require
 from simglove_spark.output import local_path
 from simglove_spark.pages.report.word_map import Projection
 from simglove_spark.saved_config import replace_text
@@ -54,20 +54,17 @@ def report(
 
 def explore(
     *,
-    vectors: Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")],
-    pairs: Annotated[
-        str | None, Parameter(help="Folder of their pair table: what was counted is shown too.", show_default=False)
-    ] = None,
+    vectors: VectorsFolder,
+    pairs: PairsFolder = None,
     port: Annotated[Whole, Parameter(help="Port on 127.0.0.1; 0 takes any that is free.")] = 8642,
 ) -> None:
     """Serve a page on this machine to ask vectors: words, analogies, keywords of a text, and what stands behind two words."""
-    from simglove_spark.asking.pair_table import PairTable
     from simglove_spark.pages.explore.answers import Answers
     from simglove_spark.pages.explore.server import Server
 
     require(0 <= port <= 65535, "port", "lie between 0 and 65535", port, "Leave it out.")
     known = Vectors.load(local_path(vectors))
-    answers = Answers(known, None if pairs is None else PairTable(pairs))
+    answers = Answers(known, open_pairs(pairs))
     with Server(answers, port) as server:
         Thread(target=answers.prepare, daemon=True).start()
         print(f"Open {server.url} in a browser on this machine. Ctrl-C ends.", flush=True)

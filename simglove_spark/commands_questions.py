@@ -4,7 +4,7 @@ import json as json_module
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -14,17 +14,17 @@ from rich.text import Text
 from simglove_spark import questions
 from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure, told
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.option_checks import Json, VectorsFolder, Whole
+from simglove_spark.option_checks import Json, PairsFolder, VectorsFolder, Whole, open_pairs
 from simglove_spark.output import local_path
 from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
 
+if TYPE_CHECKING:
+    from simglove_spark.asking.pair_table import PairTable
+
 Words = Annotated[str, Parameter(help="Words to ask for; - or none: standard input, one question a line.")]
 TopN = Annotated[Whole, Parameter(help="How many words to show.")]
 Lowercase = Annotated[bool, Parameter(negative="", help="Put the text into lower case first.")]
-PairsFolder = Annotated[
-    str | None, Parameter(help="Folder of the pair table, such as RUN/pairs, for what was observed.")
-]
 Asked = TypeVar("Asked")
 TITLE = 40  # characters of a question over its answers
 
@@ -123,18 +123,18 @@ def similarity(
 
 def pmi(*words: Words, vectors: VectorsFolder, pairs: PairsFolder = None, json: Json = False) -> None:
     """PMI of two words in nats: inner product, predicted and, with --pairs, observed with its pair count."""
-    opened = _opener(pairs)
-    _ask_of_two(words, lambda known, pair: Answer([asdict(known.pmi(*pair, opened()))]), vectors, json)
+    table = open_pairs(pairs)
+    _ask_of_two(words, lambda known, pair: Answer([asdict(known.pmi(*pair, table))]), vectors, json, table)
 
 
 def explain(
     *words: Words, vectors: VectorsFolder, pairs: PairsFolder = None, topn: TopN = 10, json: Json = False
 ) -> None:
     """Contexts that bring two words together: as predicted or, with --pairs, as observed."""
-    opened = _opener(pairs)
+    table = open_pairs(pairs)
 
     def answer(known: Vectors, pair: tuple[str, str]) -> Answer:
-        found, value = known.explain(*pair, topn, opened()), "observed" if pairs else "predicted"
+        found, value = known.explain(*pair, topn, table), "observed" if pairs else "predicted"
         rows = []
         for context in found.contexts:
             row: dict[str, Any] = {"word": context.word, "score": context.score}
@@ -143,31 +143,23 @@ def explain(
             rows.append(row)
         return Answer(rows, {"similarity": found.similarity, "pmi": asdict(found.pmi)})
 
-    _ask_of_two(words, answer, vectors, json)
-
-
-def _opener(folder: str | None) -> Callable[[], Any]:
-    """What opens the pair table when it is first needed; None without one."""
-    opened: list[Any] = []
-
-    def once() -> Any:
-        if folder is not None and not opened:
-            from simglove_spark.asking.pair_table import PairTable  # numba is only needed now
-
-            opened.append(PairTable(folder))
-        return opened[0] if opened else None
-
-    return once
+    _ask_of_two(words, answer, vectors, json, table)
 
 
 def _ranked(found: list[tuple[str, float]], measure: str) -> Answer:
     return Answer([{"word": word, measure: score} for word, score in found])
 
 
-def _ask_of_two(words: tuple[str, ...], answer: Callable[..., Answer], folder: str, as_json: bool) -> None:
+def _ask_of_two(
+    words: tuple[str, ...],
+    answer: Callable[..., Answer],
+    folder: str,
+    as_json: bool,
+    pairs: "PairTable | None" = None,
+) -> None:
     if words and not questions.are_piped(words) and len(words) != 2:
         raise ConfigError(f"words must be two; got {len(words)}. Put a text of several words into quotes.")
-    _ask(words, questions.tabbed_pair, answer, {" | ".join(words): words}, folder, as_json)
+    _ask(words, questions.tabbed_pair, answer, {" | ".join(words): words}, folder, as_json, pairs)
 
 
 def _ask(
@@ -177,6 +169,7 @@ def _ask(
     given: dict[str, Asked],
     folder: str,
     as_json: bool,
+    pairs: "PairTable | None" = None,
     by_question: bool = False,
 ) -> None:
     """Answer the questions ``given``, or those of standard input, each of whose lines ``parse`` reads.
@@ -185,12 +178,12 @@ def _ask(
     """
     if questions.are_piped(words):
         lines = questions.lines()
-        _answer_lines(lines, parse, answer, Vectors.load(local_path(folder)), as_json or not sys.stdout.isatty())
+        _answer_lines(lines, parse, answer, _load(folder, pairs), as_json or not sys.stdout.isatty())
         return
     if not words:
         raise questions.no_words()
     questions.check_text(words)
-    known = Vectors.load(local_path(folder))
+    known = _load(folder, pairs)
     answers = {asked: answer(known, question) for asked, question in given.items()}
     for found in answers.values():
         _tell_unknown(found, "")
@@ -201,6 +194,13 @@ def _ask(
     else:
         for asked, found in answers.items():
             _print_line({"question": asked, "answers": found.rows, **found.more})
+
+
+def _load(folder: str, pairs: "PairTable | None") -> Vectors:
+    known = Vectors.load(local_path(folder))
+    if pairs is not None:
+        known.check_pairs(pairs)
+    return known
 
 
 def _answer_lines(

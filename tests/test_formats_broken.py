@@ -297,16 +297,18 @@ def test_a_bad_import_is_exit_code_3_and_keeps_the_old_table(
 
 def test_export_with_numbers_scores_and_the_unknown_word(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     TINY.save(tmp_path / "table")
-    (tmp_path / "scores.json").write_text(
-        '{"vectors": "v", "results": [{"file": "f", "kind": "similarity", "scores": []}]}'
-    )
+    row = {"measure": "spearman", "part": "all", "score": 0.5, "interval": None, "found": 3, "total": 4}
+    results = [{"file": "ws.txt", "kind": "similarity", "scores": [row]}]
+    (tmp_path / "scores.json").write_text(json.dumps({"vectors": "v", "results": results}))
     given = ["export", "--vectors", tmp_path / "table", "--output", tmp_path / "out", "--format"]
     more = ["--dtype", "int8", "--unk", "--scores", tmp_path / "scores.json"]
     told = (
         f"4 vectors of 2 components are in {tmp_path / 'out'}.\nTheir model card is {tmp_path / 'out' / 'README.md'}.\n"
     )
     assert simglove(capsys, *given, "npy", *more) == (0, told, "")
-    assert "| `ws.txt` | `similarity` | 0.500 | - | - | - |" in (tmp_path / "out" / "README.md").read_text()
+    assert (
+        "| `ws.txt` | `similarity, spearman, all` | 0.500 | - | 3 | 4 |" in (tmp_path / "out" / "README.md").read_text()
+    )
     assert np.load(tmp_path / "out" / "vectors.npy").dtype == np.int8
     code, _, err = simglove(capsys, *given, "glove-text", "--dtype", "int8")
     assert (code, "--dtype must be float32 for glove-text; got int8" in err) == (2, True)

@@ -94,9 +94,9 @@ def test_a_card_tells_corpus_date_settings_scores_and_gaps(run: Path) -> None:
         "| `q.txt` | `analogy, 3CosAdd, all` | 0.500 | 0.400 to 0.610 | 1 | 2 |",
         "| `q.txt` | `analogy, 3CosAdd, semantic` | 0.250 | - | 1 | 2 |",
         "- Components are int8 codes with a scale a word: each moved by 1/254 of the word's largest one at most.",
-        "- 1 words have count 0: the corpus lacks them, and nothing was learned of them.",
+        "- Words of count 0, which the corpus lacks and of which nothing was learned: 1.",
         "- Text must be cut by `words` before it is looked up, as the corpus was.",
-        "- 1 files of the corpus could not be read and were left out.",
+        "- Files of the corpus that could not be read and were left out: 1.",
     ):
         assert line in text.split("\n"), line
     assert "Counts were evened (count_power 0.75)" in text

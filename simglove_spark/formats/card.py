@@ -143,7 +143,7 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:
         gaps.append("The format carries no counts: the order of the words tells which is more frequent.")
     unseen = int(np.count_nonzero(rows.vectors.counts == 0))
     if 0 < unseen < len(rows.vectors):
-        gaps.append(f"{unseen:,} words have count 0: the corpus lacks them, and nothing was learned of them.")
+        gaps.append(f"Words of count 0, which the corpus lacks and of which nothing was learned: {unseen:,}.")
     if rows.more and rows.more[0] == UNKNOWN:
         gaps.append(f"`{UNKNOWN}` is the mean of the 100 rarest words, not learned.")
     else:
@@ -162,7 +162,7 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:
         gaps.append(f"Text must be cut by {code(cut)} before it is looked up, as the corpus was.")
     bad = lineage.tables["vocabulary"].bad_files if "vocabulary" in lineage.tables else []
     if bad:
-        gaps.append(f"{len(bad):,} files of the corpus could not be read and were left out.")
+        gaps.append(f"Files of the corpus that could not be read and were left out: {len(bad):,}.")
     return gaps
 
 

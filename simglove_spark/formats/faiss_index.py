@@ -5,7 +5,7 @@
     counts.npy    int64[V]
 
 The bytes are those of `faiss.write_index`, which would hold the whole index in memory. 8 bits are FAISS's own: a code from 0 to 255
-between the least and the largest value of its column, which stand in the index; a component moves by (largest - least) / 255 at most.
+between the least and the largest value of its column, which stand in the index; a component moves by (largest - least) / 510 at most.
 """
 
 import struct

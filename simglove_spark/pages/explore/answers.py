@@ -1,17 +1,19 @@
 """Questions to vectors, as the page asks them: JSON values in, JSON values out."""
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simglove_spark.asking.meaning import Pmi, SharedContext
-from simglove_spark.asking.pair_table import PairTable
 from simglove_spark.errors import ConfigError
 from simglove_spark.pages.explore.text_words import words_of
 from simglove_spark.pages.telling_words import telling_words
 from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
+
+if TYPE_CHECKING:  # its kernels need numba
+    from simglove_spark.asking.pair_table import PairTable
 
 Question = dict[str, Any]
 Answer = dict[str, Any]
@@ -35,7 +37,7 @@ class Answers:
         When the pairs were not counted under the vectors' vocabulary.
     """
 
-    def __init__(self, vectors: Vectors, pairs: PairTable | None = None) -> None:
+    def __init__(self, vectors: Vectors, pairs: "PairTable | None" = None) -> None:
         self.vectors, self.pairs = vectors, pairs
         if pairs is not None:
             vectors.check_pairs(pairs)
@@ -107,7 +109,7 @@ class Answers:
             "shared": [self._shared(context) for context in found.contexts],
         }
 
-    def _observed(self, pairs: PairTable, word: str, most: int) -> list[tuple[str, float | None, float | None]]:
+    def _observed(self, pairs: "PairTable", word: str, most: int) -> list[tuple[str, float | None, float | None]]:
         found = self.vectors.observed(word, pairs, most)
         return [(short_text(one.second), one.observed, one.count) for one in found]
 
