@@ -312,7 +312,18 @@ def test_messages_of_folders_and_files_that_are_not_what_they_should_be(run: Pat
     )
 
 
-@pytest.mark.parametrize("content", ["[]", '{"stages": 5}', '{"stages": {"train": 5}}', '{"config": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        '{"stages": 5}',
+        '{"stages": {"train": 5}}',
+        '{"config": []}',
+        '{"stages": {"train": {"seconds": "x"}}}',
+        '{"stages": {"train": {"rows": null}}}',
+        '{"stages": {"train": {"bytes": []}}}',
+    ],
+)
 def test_a_record_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
     write_run(tmp_path / "run", [])
     path = tmp_path / "run" / "run.json"

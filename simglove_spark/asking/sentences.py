@@ -78,10 +78,10 @@ class Sentences(Neighbours):
         words
             Words, or what `sentence` made of them.
         how
-            ``sum`` or ``mean`` of the words' vectors; ``sif``: the sum of vectors times 0.001 / (0.001 + p(word)) (Arora et al. 2017,
-            without the removal of a component, which needs all sentences at once); or ``whitened``: the sum less that of as many words of an average text, in
-            coordinates in which words of an average text have covariance 1, over the square root of their number (Su et al.
-            2021 whiten sentence vectors so).
+            ``sum`` or ``mean`` of the words' vectors; ``sif``: the sum of vectors times 0.001 / (0.001 + p(word)) (Arora et al.
+            2017, without the removal of a component, which needs all sentences at once); ``whitened``: the sum less that of as
+            many words of an average text, in coordinates in which words of an average text have covariance 1, over the square
+            root of their number (Su et al. 2021 whiten sentence vectors so).
 
         Raises
         ------

@@ -12,6 +12,7 @@ from simglove_spark.manifest import FILE_NAME, Manifest
 from simglove_spark.vectors import Vectors
 
 Evaluation = tuple[str, Sequence[Scored] | Sequence[Compared]]
+FIGURES = ("seconds", "rows", "bytes")
 TABLES = ("word_counts", "vocabulary", "phrases", "pairs", "vectors")
 
 
@@ -48,13 +49,22 @@ def _record(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_bytes()) if path.is_file() else {}
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"run.json must be JSON; got {str(error)[:200]} ({path}). Run the stages again.") from error
-    told = found if isinstance(found, dict) else {"config": None}
-    stages, config = told.get("stages", {}), told.get("config", {})
-    if not (
-        isinstance(config, dict) and isinstance(stages, dict) and all(isinstance(s, dict) for s in stages.values())
-    ):
+    if not _is_record(found):
         raise InputError(f"run.json must hold config and stages as objects; got others ({path}). Run the stages again.")
-    return told
+    return dict(found)
+
+
+def _is_record(found: Any) -> bool:
+    """Whether a value has the parts that the page reads, of the kinds that `run` writes."""
+    if not isinstance(found, dict):
+        return False
+    stages, config = found.get("stages", {}), found.get("config", {})
+    if not (isinstance(config, dict) and isinstance(stages, dict)):
+        return False
+    whole = all(isinstance(stage, dict) for stage in stages.values())
+    return whole and all(
+        type(stage[figure]) in (int, float) for stage in stages.values() for figure in FIGURES if figure in stage
+    )
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
