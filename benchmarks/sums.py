@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from simglove_spark.asking.sentences import SIF
 from simglove_spark.evaluate import load_model, read_set, shared_words
-from simglove_spark.evaluate.texts import weightings
 from simglove_spark.vectors import Vectors, unit_rows
 
 
 def ways(vectors: Vectors) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Names, and the matrices whose plain sums are meant."""
-    matrix, sif = vectors.matrix.astype(np.float64), weightings(vectors)["sif"][:, None]
+    matrix, sif = vectors.matrix.astype(np.float64), (SIF / (SIF + vectors.counts / vectors.counts.sum()))[:, None]
     average = np.average(matrix, axis=0, weights=vectors.counts)
     direction = average / np.linalg.norm(average)
     yield "sum (its cosine is that of the mean)", matrix

@@ -1,14 +1,13 @@
 """Commands that show finished vectors: report writes a page, explore serves one."""
 
 from contextlib import suppress
-from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from simglove_spark.errors import ConfigError
-from simglove_spark.option_checks import Whole, require
+from simglove_spark.errors import ConfigError, ResourceError
+from simglove_spark.option_checks import PairsFolder, VectorsFolder, Whole, open_pairs, require
 from simglove_spark.output import local_path
 from simglove_spark.pages.report.word_map import Projection
 from simglove_spark.saved_config import replace_text
@@ -37,42 +36,40 @@ def report(
     require(3 <= map_words <= 20_000, "map-words", "lie between 3 and 20000", map_words, "Use 3000.")
     run = local_path(folder)
     path = page.default_output(run) if output is None else local_path(output)
-    if path.is_dir() or (path.exists() and not overwrite):
+    if path.exists() and not (overwrite and path.is_file()):
         raise ConfigError(
             f"output must be a new file; got one that exists ({path}). Give another --output, or --overwrite."
         )
     evaluations = read_evaluations([local_path(name) for name in evaluation])
     text = page.render(RunFolder.read(run), evaluations, watch, map_words, projection)
-    _write(path, text)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, text)
+    except OSError as error:
+        raise ResourceError(
+            f"output must be writable; got {error.strerror} ({path}). Give another --output."
+        ) from error
     print(f"The report is in {path}: one file, which any browser opens without a network.")
 
 
 def explore(
     *,
-    vectors: Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")],
-    pairs: Annotated[
-        str | None, Parameter(help="Folder of their pair table: what was counted is shown too.", show_default=False)
-    ] = None,
+    vectors: VectorsFolder,
+    pairs: PairsFolder = None,
     port: Annotated[Whole, Parameter(help="Port on 127.0.0.1; 0 takes any that is free.")] = 8642,
 ) -> None:
     """Serve a page on this machine to ask vectors: words, analogies, keywords of a text, and what stands behind two words."""
     from simglove_spark.pages.explore.answers import Answers
-    from simglove_spark.pages.explore.pair_rows import PairRows
     from simglove_spark.pages.explore.server import Server
 
     require(0 <= port <= 65535, "port", "lie between 0 and 65535", port, "Leave it out.")
     known = Vectors.load(local_path(vectors))
-    answers = Answers(known, None if pairs is None else PairRows(local_path(pairs), known))
+    answers = Answers(known, open_pairs(pairs))
     with Server(answers, port) as server:
         Thread(target=answers.prepare, daemon=True).start()
         print(f"Open {server.url} in a browser on this machine. Ctrl-C ends.", flush=True)
         with suppress(KeyboardInterrupt):  # of Ctrl-C or SIGTERM: there is nothing that could be left half done
             server.serve_forever()
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, text)
 
 
 COMMANDS = {

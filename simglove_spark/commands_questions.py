@@ -4,7 +4,7 @@ import json as json_module
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -12,18 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from simglove_spark import questions
+from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure, told
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.option_checks import Json, VectorsFolder, Whole
+from simglove_spark.option_checks import Json, PairsFolder, VectorsFolder, Whole, open_pairs
 from simglove_spark.output import local_path
-from simglove_spark.shown import plain_text
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
+
+if TYPE_CHECKING:
+    from simglove_spark.asking.pair_table import PairTable
 
 Words = Annotated[str, Parameter(help="Words to ask for; - or none: standard input, one question a line.")]
 TopN = Annotated[Whole, Parameter(help="How many words to show.")]
 Lowercase = Annotated[bool, Parameter(negative="", help="Put the text into lower case first.")]
-PairsFolder = Annotated[
-    str | None, Parameter(help="Folder of the pair table, such as RUN/pairs, for what was observed.")
-]
 Asked = TypeVar("Asked")
 TITLE = 40  # characters of a question over its answers
 
@@ -85,11 +86,10 @@ def keywords(
     vectors: VectorsFolder,
     topn: TopN = 10,
     measure: Annotated[
-        Literal["z", "inner", "cosine"], Parameter(help="Against an average text, or inner product or cosine.")
+        KeywordMeasure,
+        Parameter(help="z: against an average text; inner product or cosine with the sum; sif: weighed."),
     ] = "z",
-    candidates: Annotated[
-        Literal["text", "vocabulary"], Parameter(help="The text's own words, or all that are known.")
-    ] = "text",
+    candidates: Annotated[Candidates, Parameter(help="The text's own words, or all that are known.")] = "text",
     lowercase: Lowercase = False,
     json: Json = False,
 ) -> None:
@@ -107,9 +107,7 @@ def keywords(
 def similarity(
     *texts: Annotated[str, Parameter(help="Two texts; - or none: standard input, two a line with a tab between.")],
     vectors: VectorsFolder,
-    how: Annotated[
-        Literal["whitened", "sum", "mean"], Parameter(help="What is compared: see Vectors.sentence_vector.")
-    ] = "whitened",
+    how: Annotated[How, Parameter(help="What is compared: see Vectors.sentence_vector.")] = "whitened",
     lowercase: Lowercase = False,
     json: Json = False,
 ) -> None:
@@ -125,18 +123,18 @@ def similarity(
 
 def pmi(*words: Words, vectors: VectorsFolder, pairs: PairsFolder = None, json: Json = False) -> None:
     """PMI of two words in nats: inner product, predicted and, with --pairs, observed with its pair count."""
-    opened = _opener(pairs)
-    _ask_of_two(words, lambda known, pair: Answer([asdict(known.pmi(*pair, opened()))]), vectors, json)
+    table = open_pairs(pairs)
+    _ask_of_two(words, lambda known, pair: Answer([asdict(known.pmi(*pair, table))]), vectors, json, table)
 
 
 def explain(
     *words: Words, vectors: VectorsFolder, pairs: PairsFolder = None, topn: TopN = 10, json: Json = False
 ) -> None:
     """Contexts that bring two words together: as predicted or, with --pairs, as observed."""
-    opened = _opener(pairs)
+    table = open_pairs(pairs)
 
     def answer(known: Vectors, pair: tuple[str, str]) -> Answer:
-        found, value = known.explain(*pair, topn, opened()), "observed" if pairs else "predicted"
+        found, value = known.explain(*pair, topn, table), "observed" if pairs else "predicted"
         rows = []
         for context in found.contexts:
             row: dict[str, Any] = {"word": context.word, "score": context.score}
@@ -145,31 +143,23 @@ def explain(
             rows.append(row)
         return Answer(rows, {"similarity": found.similarity, "pmi": asdict(found.pmi)})
 
-    _ask_of_two(words, answer, vectors, json)
-
-
-def _opener(folder: str | None) -> Callable[[], Any]:
-    """What opens the pair table when it is first needed; None without one."""
-    opened: list[Any] = []
-
-    def once() -> Any:
-        if folder is not None and not opened:
-            from simglove_spark.asking.pair_table import PairTable  # numba is only needed now
-
-            opened.append(PairTable(folder))
-        return opened[0] if opened else None
-
-    return once
+    _ask_of_two(words, answer, vectors, json, table)
 
 
 def _ranked(found: list[tuple[str, float]], measure: str) -> Answer:
     return Answer([{"word": word, measure: score} for word, score in found])
 
 
-def _ask_of_two(words: tuple[str, ...], answer: Callable[..., Answer], folder: str, as_json: bool) -> None:
+def _ask_of_two(
+    words: tuple[str, ...],
+    answer: Callable[..., Answer],
+    folder: str,
+    as_json: bool,
+    pairs: "PairTable | None" = None,
+) -> None:
     if words and not questions.are_piped(words) and len(words) != 2:
         raise ConfigError(f"words must be two; got {len(words)}. Put a text of several words into quotes.")
-    _ask(words, questions.tabbed_pair, answer, {" | ".join(words): words}, folder, as_json)
+    _ask(words, questions.tabbed_pair, answer, {" | ".join(words): words}, folder, as_json, pairs)
 
 
 def _ask(
@@ -179,6 +169,7 @@ def _ask(
     given: dict[str, Asked],
     folder: str,
     as_json: bool,
+    pairs: "PairTable | None" = None,
     by_question: bool = False,
 ) -> None:
     """Answer the questions ``given``, or those of standard input, each of whose lines ``parse`` reads.
@@ -187,12 +178,12 @@ def _ask(
     """
     if questions.are_piped(words):
         lines = questions.lines()
-        _answer_lines(lines, parse, answer, Vectors.load(local_path(folder)), as_json or not sys.stdout.isatty())
+        _answer_lines(lines, parse, answer, _load(folder, pairs), as_json or not sys.stdout.isatty())
         return
     if not words:
         raise questions.no_words()
     questions.check_text(words)
-    known = Vectors.load(local_path(folder))
+    known = _load(folder, pairs)
     answers = {asked: answer(known, question) for asked, question in given.items()}
     for found in answers.values():
         _tell_unknown(found, "")
@@ -203,6 +194,13 @@ def _ask(
     else:
         for asked, found in answers.items():
             _print_line({"question": asked, "answers": found.rows, **found.more})
+
+
+def _load(folder: str, pairs: "PairTable | None") -> Vectors:
+    known = Vectors.load(local_path(folder))
+    if pairs is not None:
+        known.check_pairs(pairs)
+    return known
 
 
 def _answer_lines(
@@ -239,8 +237,11 @@ def _answer_lines(
 def _tell_unknown(found: Answer, where: str) -> None:
     unknown = found.more.get("unknown")
     if unknown:
-        words = ", ".join(repr(word)[:80] for word in unknown)
-        print(f"simglove: {where}words outside the vocabulary were passed over: {words}", file=sys.stderr, flush=True)
+        print(
+            f"simglove: {where}words outside the vocabulary were passed over: {told(unknown)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _print_line(value: dict[str, Any]) -> None:
@@ -256,28 +257,24 @@ def _show(answers: dict[str, Answer]) -> None:
         for name in names:
             values = [row[name] for row in found.rows]
             is_text = all(isinstance(value, str) for value in values)
-            title = _short(asked) if name == "word" else name
-            table.add_column(Text(plain_text(title)), justify="left" if is_text else "right")
+            title = short_text(asked, TITLE) if name == "word" else name
+            table.add_column(Text(title), justify="left" if is_text else "right")
             columns.append([Text(_shown(value)) for value in values])
     for place in range(max(map(len, columns), default=0)):
         table.add_row(*(column[place] if place < len(column) else "" for column in columns))
     Console(highlight=False).print(table)
     for found in answers.values():
         if "pmi" in found.more:
-            told = {"similarity": found.more["similarity"], **found.more["pmi"]}
+            figures = {"similarity": found.more["similarity"], **found.more["pmi"]}
             numbers = ", ".join(
-                f"{name} {_shown(value)}" for name, value in told.items() if name not in ("first", "second")
+                f"{name} {_shown(value)}" for name, value in figures.items() if name not in ("first", "second")
             )
             Console(highlight=False).print(numbers, soft_wrap=True, markup=False)
 
 
-def _short(asked: str) -> str:
-    return asked if len(asked) <= TITLE else asked[: TITLE - 1] + "…"
-
-
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return plain_text(value)
+        return short_text(value)
     return "-" if value is None else f"{value:,.3f}"
 
 

@@ -1,12 +1,15 @@
 """How single options are read and refused, by one message template."""
 
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from simglove_spark.errors import ConfigError
 from simglove_spark.memory import parse_size
+
+if TYPE_CHECKING:
+    from simglove_spark.asking.pair_table import PairTable
 
 
 def whole(_kind: type, tokens: Any) -> int:
@@ -26,6 +29,9 @@ def wholes(_kind: type, tokens: Any) -> tuple[int, ...]:
 Whole = Annotated[int, Parameter(converter=whole)]
 Output = Annotated[str, Parameter(help="Folder to write into.")]
 VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
+PairsFolder = Annotated[
+    str | None, Parameter(help="Folder of the pair table, such as RUN/pairs, for what was counted.", show_default=False)
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
 
@@ -33,6 +39,15 @@ def require(ok: bool, flag: str, rule: str, value: object, hint: str) -> None:
     """Refuse an impossible option by the message template."""
     if not ok:
         raise ConfigError(f"--{flag} must {rule}; got {value}. {hint}")
+
+
+def open_pairs(folder: str | None) -> "PairTable | None":
+    """The pair table of a folder, if one is given."""
+    if folder is None:
+        return None
+    from simglove_spark.asking.pair_table import PairTable  # with numba, which takes a second to load
+
+    return PairTable(folder)
 
 
 def check_size(text: str, flag: str) -> None:

@@ -9,7 +9,6 @@ All of them may be used from any thread. A log that cannot be written never ends
 
 import json
 import math
-import re
 import sys
 import threading
 import time
@@ -29,13 +28,11 @@ from rich.table import Column
 from rich.text import Text
 
 from simglove_spark.memory import show_size
+from simglove_spark.shown import plain_text
 
 REPORT_SECONDS = 5.0
-OTHERS_WIDTH, LEAST_ROOM = (
-    88,
-    20,
-)  # columns of a bar with name, rate and time left; and for the figures beside it, at least
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a word of a corpus may hold what moves the cursor
+OTHERS_WIDTH = 88  # columns of a bar with name, rate and time left
+LEAST_ROOM = 20  # columns for the figures beside it
 
 
 class Task:
@@ -170,7 +167,7 @@ class TerminalProgress(Progress):
     def note(self, text: str) -> None:
         """Print the sentence above the bars."""
         with self.lock, suppress(OSError, ValueError):
-            self._console.print(CONTROL.sub("\ufffd", text), markup=False, highlight=False, soft_wrap=True)
+            self._console.print(plain_text(text), markup=False, highlight=False, soft_wrap=True)
             if self._bars is not None:
                 self._bars.refresh()
 

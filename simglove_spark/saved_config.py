@@ -1,6 +1,7 @@
 """The resolved configuration beside an output: a YAML file that --config reads again."""
 
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,5 +35,9 @@ def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that no reader ever sees half of it."""
     temporary = path.parent / f".{path.name}.{os.getpid()}"
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):  # which would hide the one that is told
+            temporary.unlink()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from simglove_spark.asking import passes
 from simglove_spark.progress import Progress
 
 NEAREST = 6
@@ -38,12 +39,12 @@ class WatchedWords:
         """Tell of the words nearest by cosine in a matrix float32[V, dim], and how many of them were there last time."""
         if not self.ids:
             return
-        norms = np.sqrt(np.einsum("ij,ij->i", matrix, matrix))
+        norms = passes.lengths(matrix)
         norms[norms == 0] = np.inf  # a zero vector is near to nothing
         for word, word_id in self.ids.items():
-            scores = matrix @ matrix[word_id] / norms
+            scores = passes.dots(matrix, matrix[word_id]) / norms
             scores[word_id] = -np.inf
-            best = np.argsort(-scores, kind="stable")[: min(NEAREST, len(scores) - 1)]
+            best = passes.best(scores, min(NEAREST, len(scores) - 1))
             nearest = self.words.take(pa.array(best)).to_pylist()
             before = self._before.get(word, set())
             self.progress.event("neighbours", **told, word=word, nearest=nearest, stayed=len(before & set(nearest)))

@@ -3,6 +3,7 @@
 import math
 import pickle
 import time
+import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -176,6 +177,28 @@ def test_a_sentence_is_the_sum_or_mean_of_its_words() -> None:
     assert known.sentence_vectors([]).shape == (0, DIM)
 
 
+def test_sif_weighs_words_by_their_share_of_the_corpus() -> None:
+    known = vectors()
+    rows = {
+        word: 0.001 / (0.001 + int(n) / int(known.counts.sum())) * known[word].astype(np.float64)
+        for word, n in zip(known.words, known.counts, strict=True)
+    }
+    total = sum(rows[word] for word in TEXT)
+    np.testing.assert_allclose(known.sentence_vector(TEXT, "sif"), total, rtol=1e-5)
+    for candidates, words in (("text", set(TEXT)), ("vocabulary", known.words)):
+        score = {word: float(rows[word] @ total) for word in words}
+        found = known.keywords(TEXT, SIZE, "sif", candidates)
+        assert [word for word, _ in found] == sorted(words, key=lambda word: -score[word])
+        np.testing.assert_allclose([s for _, s in found], [score[w] for w, _ in found], rtol=1e-4, atol=1e-6)
+    bare = Vectors(["a", "b"], np.eye(2))
+    for ask in (lambda: bare.sentence_vector(["a"], "sif"), lambda: bare.keywords(["a"], measure="sif")):
+        with pytest.raises(ConfigError) as caught:
+            ask()
+        assert str(caught.value) == (
+            "sif must have word counts; got vectors without. Use whitened for sentences, z for keywords."
+        )
+
+
 def test_whitened_words_of_an_average_text_have_covariance_one() -> None:
     known = vectors()
     alone = known.sentence_vectors([[word] for word in known.words], "whitened").astype(np.float64)
@@ -191,7 +214,7 @@ def test_whitened_words_of_an_average_text_have_covariance_one() -> None:
 
 def test_sentences_are_compared_by_the_cosine_of_their_vectors() -> None:
     known = vectors()
-    for how in ("whitened", "sum", "mean"):
+    for how in ("whitened", "sum", "mean", "sif"):
         one, other = (known.sentence_vector(words, how).astype(float) for words in (TEXT, ["w1", "w2"]))
         expected = one @ other / math.sqrt((one @ one) * (other @ other))
         assert known.sentence_similarity(TEXT, ["w1", "w2"], how) == pytest.approx(expected, abs=1e-6)
@@ -277,8 +300,11 @@ def test_unknown_words_are_passed_over_and_told() -> None:
     ("ask", "message"),
     [
         (lambda v: v.sentence("w1 w2"), "sentence must be a list of words; got 'w1 w2'. Use words.split()."),
-        (lambda v: v.sentence_vector(["w1"], "x"), "how must be one of sum, mean, whitened; got 'x'. Use sum."),
-        (lambda v: v.keywords(["w1"], measure="x"), "measure must be one of z, inner, cosine; got 'x'. Use the first."),
+        (lambda v: v.sentence_vector(["w1"], "x"), "how must be one of sum, mean, sif, whitened; got 'x'. Use sum."),
+        (
+            lambda v: v.keywords(["w1"], measure="x"),
+            "measure must be one of z, inner, cosine, sif; got 'x'. Use the first.",
+        ),
         (lambda v: v.keywords(["w1"], candidates="x"), "candidates must be one of text, vocabulary; got 'x'."),
         (lambda v: v.keywords(["w1"], 0), "topn must be at least 1; got 0. Use 20."),
         (lambda v: v.explain("w1", "w2", 0), "topn must be at least 1; got 0. Use 20."),
@@ -288,6 +314,19 @@ def test_impossible_questions_of_sentences_are_refused(ask, message: str) -> Non
     with pytest.raises(ConfigError) as caught:
         ask(vectors())
     assert str(caught.value).startswith(message)
+
+
+def test_a_long_text_is_summed_without_a_copy_of_each_word() -> None:
+    known = Vectors(["a", "b"], np.ones((2, 1000)))
+    sentence = known.sentence(["a", "b"] * 50_000)
+    tracemalloc.start()
+    try:
+        known.sentence_vector(sentence)
+        known.keywords(sentence, measure="inner")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 50_000_000  # a copy of each would take 400,000,000
 
 
 def test_a_message_holds_the_beginning_of_a_long_word() -> None:
@@ -461,6 +500,18 @@ def test_pairs_of_another_vocabulary_are_refused(counted, tmp_path: Path) -> Non
             f"pairs must be counted under the vectors' vocabulary, {own}; got {counted[1].content_sha256[:12]} "
             f"({counted[0] / 'pairs'}). Give the pairs of the same run."
         )
+
+
+@pytest.mark.parametrize("least", [1, 5])
+def test_what_was_counted_beside_a_word_comes_by_its_pmi(counted, tmp_path: Path, least: float) -> None:
+    _, _, counts, pairs = counted
+    known, table, n = trained(counted, tmp_path), PairTable(counted[0] / "pairs"), list(counts.values())
+    seen = {(second if first == 2 else first): x / UNIT for (first, second), x in pairs.items() if 2 in (first, second)}
+    expected = sorted((c for c in seen if seen[c] >= least and c != 2), key=lambda c: (-seen[c] / n[c], c))
+    assert len(expected) > 5
+    assert (least == 1) == (len(expected) > len([c for c in seen if seen[c] >= 5]))
+    assert known.observed("w2", table, SIZE, least) == [known.pmi("w2", f"w{c}", table) for c in expected]
+    assert known.observed("w2", table, 3, least) == known.observed("w2", table, SIZE, least)[:3]
 
 
 def test_predicted_contexts_are_those_that_stand_out_for_both() -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from pages import HOSTILE, write_run
 
+from simglove_spark.asking.pair_table import PairTable
+from simglove_spark.evaluate.saved import Scored
 from simglove_spark.pages.explore.answers import Answers
-from simglove_spark.pages.explore.pair_rows import PairRows
 from simglove_spark.pages.explore.server import Server
 from simglove_spark.pages.report import page
 from simglove_spark.pages.report.run_folder import RunFolder
@@ -132,7 +133,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(run: Path) -> str:
-    scores = [{"kind": "similarity", "file": "ws.txt", "score": 0.5, "interval": [0.4, 0.6]}]
+    scores = [Scored("similarity", "ws.txt", "spearman", "all", 0.5, (0.4, 0.6), 3, 4)]
     path = run.parent / "run.report.html"
     path.write_text(page.render(RunFolder.read(run), [("scores.json", scores)], ["king", "飞机"], 80, "pca"), "utf-8")
     return path.as_uri()
@@ -238,7 +239,7 @@ def test_the_map_is_moved_and_zoomed_by_the_mouse_and_tells_of_words(show: Show,
 @pytest.fixture(scope="module")
 def server(run: Path) -> Iterator[Server]:
     vectors = Vectors.load(run / "vectors")
-    with Server(Answers(vectors, PairRows(run / "pairs", vectors)), 0) as running:
+    with Server(Answers(vectors, PairTable(run / "pairs")), 0) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running
@@ -274,12 +275,13 @@ def test_everything_is_asked_by_the_keyboard_alone(
     assert len(answered(driver, "analogy").splitlines()) > 20
     driver.execute_script("document.getElementById('pair-first').focus()")
     press(driver, "king", Keys.TAB, "queen", Keys.ENTER)
-    assert "predicted pmi, nats" in answered(driver, "pair")
+    told = answered(driver, "pair")
+    assert "predicted pmi, nats" in told and "inner product, nats (counts evened to the power 0.75)" in told
     driver.execute_script("document.getElementById('keywords-text').focus()")
     press(driver, "king and queen 飞机场 <b>", Keys.CONTROL, Keys.ENTER, Keys.NULL)
     told = answered(driver, "keywords")
     assert "Known words: 3. Different unknown ones: 2." in told
-    assert "frequent words come out too high" in told
+    assert "in standard deviations above an average text" in told
     assert overlapping(driver, "h1, h2, h3, p, label, input, textarea, button, dt, dd, td") == []
     picture(driver, f"explore-{size[0]}-{dark}")
     press(driver, Keys.ESCAPE)

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_evaluate import judged, naive_pearson, naive_spearman, write
 
+from simglove_spark.asking.sentences import KeywordMeasure
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.evaluate import CategorySet, KeywordSet, SentenceSet, SimilaritySet, read_set
 from simglove_spark.evaluate.keywords import _best
-from simglove_spark.evaluate.texts import Texts, cut, weightings
+from simglove_spark.evaluate.texts import Texts, cut
 from simglove_spark.vectors import Vectors
 
 PAIRS = ["tiger", "love"], ["cat", "sex"], [7.35, 6.77]
@@ -215,7 +216,7 @@ def test_a_package_that_is_missing_is_told_with_its_extra(
 # --- sums ---
 
 
-WORDS = st.sampled_from(["a", "b", "c", "d", "nobody"])
+WORDS = st.sampled_from(["a", "b", "c", "d", "zero", "nobody"])
 TEXTS = st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=8)
 
 
@@ -225,31 +226,24 @@ def small(counts: bool = True) -> Vectors:
     return Vectors(["a", "b", "c", "d", "zero"], matrix, [900, 90, 9, 1, 0] if counts else None)
 
 
-@settings(max_examples=100, deadline=None)
-@given(texts=TEXTS, block=st.integers(1, 4))
-def test_sums_are_plain_loops_in_any_blocks(texts: list[list[str]], block: int) -> None:
+@given(texts=TEXTS)
+def test_texts_are_their_words_that_have_vectors(texts: list[list[str]]) -> None:
     vectors = small()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simglove_spark.evaluate.texts.BLOCK_TEXTS", block)
-        found = Texts(texts, vectors)
-        for name, weights in weightings(vectors).items():
-            sums = found.sums(vectors, weights)
-            for text, total in zip(texts, sums, strict=True):
-                expected = np.zeros(3)
-                for word in text:
-                    if word != "nobody":
-                        share = vectors.counts[vectors.word_id(word)] / 1000
-                        expected += vectors[word] * (0.001 / (0.001 + share) if name == "sif" else 1)
-                np.testing.assert_allclose(total, expected, atol=1e-12)
-    assert found.is_found.tolist() == [any(word != "nobody" for word in text) for text in texts]
-    assert found.covered * max(1, sum(map(len, texts))) == pytest.approx(
-        sum(word != "nobody" for text in texts for word in text)
-    )
+    found = Texts(texts, vectors)
+    known = [[word for word in text if word not in ("nobody", "zero")] for text in texts]
+    assert [[vectors.words[int(word)] for word in sentence.ids] for sentence in found.sentences] == known
+    assert found.is_found.tolist() == [bool(text) for text in known]
+    assert found.covered * max(1, sum(map(len, texts))) == pytest.approx(sum(map(len, known)))
 
 
-def test_without_counts_there_is_no_weighting_by_frequency() -> None:
-    assert list(weightings(small())) == ["sum", "sif"]
-    assert list(weightings(small(counts=False))) == ["sum"]
+def test_without_counts_there_is_no_weighting_by_frequency(tmp_path: Path) -> None:
+    sentences = write(tmp_path / "s", "a b\tb c\t1\nc d\td a\t2\n")
+    folder = keyword_folder(tmp_path / "k", {"1": ("a b c d", "a")})
+    for counts, weighed in ((True, ["sif"]), (False, [])):
+        ways = {measure.part for measure in judged(small(counts), sentences)}
+        assert ways == {"sum", "whitened", *weighed}
+        ways = {measure.part for measure in judged(small(counts), folder) if "whole" not in measure.part}
+        assert ways == {"sum", "z", *weighed}
 
 
 def cosine(a: Any, b: Any) -> float:
@@ -258,7 +252,7 @@ def cosine(a: Any, b: Any) -> float:
 
 def test_sentence_similarity_is_its_naive_twin(tmp_path: Path) -> None:
     random, vectors = np.random.default_rng(7), small()
-    rows, cosines, gold = [], [], []
+    rows, cosines, gold, pairs = [], [], [], []
     for _ in range(30):
         first, second = (random.choice(["a", "b", "c", "d", "zero"], random.integers(2, 5)).tolist() for _ in range(2))
         score = float(random.integers(0, 5))
@@ -267,11 +261,14 @@ def test_sentence_similarity_is_its_naive_twin(tmp_path: Path) -> None:
         if all(side.any() for side in sums):
             cosines.append(cosine(*sums))
             gold.append(score)
+            pairs.append([[word for word in side if word != "zero"] for side in (first, second)])
     result = judged(vectors, write(tmp_path / "s", "\n".join([*rows, "no body\ta b\t3"])))
     assert (result.measure("pearson", "sum").found, result.measure("pearson", "sum").total) == (len(gold), 31)
     assert result.measure("pearson", "sum").score == pytest.approx(naive_pearson(cosines, gold), abs=1e-6)
     assert result.measure("spearman", "sum").score == pytest.approx(naive_spearman(cosines, gold), abs=1e-9)
-    assert result.measure("pearson", "sif").score != pytest.approx(result.measure("pearson", "sum").score, abs=1e-6)
+    for how in ("sif", "whitened"):
+        values = [value for value in result.measure("pearson", how).values if not np.isnan(value)]
+        assert values == pytest.approx([vectors.sentence_similarity(*pair, how) for pair in pairs], abs=1e-6)
 
 
 # --- keywords ---
@@ -288,7 +285,7 @@ def test_keywords_counted_by_hand(tmp_path: Path) -> None:
         "4": ("graph", "\n"),
     }
     result = judged(vectors, keyword_folder(tmp_path / "k", documents))
-    for part in ("sum", "sif"):
+    for part in ("sum", "sif", "z"):
         scores = {name: result.measure(f"{name} at 10", part) for name in ("precision", "recall", "F1")}
         np.testing.assert_allclose(scores["precision"].values, [1, 0, np.nan, np.nan])
         np.testing.assert_allclose(scores["recall"].values, [2 / 3, 0, np.nan, np.nan])
@@ -300,26 +297,15 @@ def test_keywords_counted_by_hand(tmp_path: Path) -> None:
     assert "Porter" in result.setting
 
 
-@settings(max_examples=100, deadline=None)
-@given(texts=TEXTS)
-def test_the_best_words_are_those_of_a_plain_loop(texts: list[list[str]]) -> None:
+@given(texts=TEXTS, measure=st.sampled_from(["inner", "sif", "z"]))
+def test_the_best_words_are_the_keywords_with_each_stem_once(texts: list[list[str]], measure: KeywordMeasure) -> None:
     vectors = small()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("simglove_spark.evaluate.keywords.TOP", 2)
-        for weights in weightings(vectors).values():
-            best = _best(vectors, Texts(texts, vectors), weights, lambda word: "ab" if word in "ab" else word)
-            for text, found in zip(texts, best, strict=True):
-                rows = {word: vectors[word] * weights[vectors.word_id(word)] for word in text if word in vectors}
-                total = sum((rows[word] for word in text if word in rows), np.zeros(3))
-                ranked = sorted(rows, key=lambda word: -float(rows[word] @ total))
-                stems = list(dict.fromkeys("ab" if word in "ab" else word for word in ranked))
-                assert found == stems[:2]
-
-
-def test_the_word_that_comes_first_wins_a_tie() -> None:
-    vectors = Vectors(["a", "b", "c"], np.ones((3, 2)))
-    (best,) = _best(vectors, Texts([["c", "a", "c", "b"]], vectors), np.ones(3), str)
-    assert best == ["c", "a", "b"]
+        for sentence in Texts(texts, vectors).sentences:
+            ranked = [word for word, _ in vectors.keywords(sentence, 9, measure)] if sentence.ids.size else []
+            stems = list(dict.fromkeys("ab" if word in "ab" else word for word in ranked))
+            assert _best(vectors, sentence, measure, lambda word: "ab" if word in "ab" else word) == stems[:2]
 
 
 @given(st.text())

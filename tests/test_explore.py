@@ -7,8 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from importlib.resources import files
@@ -20,16 +18,15 @@ import pytest
 import tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import HOSTILE, Page, words_of, write_run
+from pages import HOSTILE, Page, write_run
 
 from simglove_spark import cli
+from simglove_spark.asking.pair_table import PairTable
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.manifest import Manifest
-from simglove_spark.pages.explore import answers, text_words
+from simglove_spark.pages.explore import text_words
 from simglove_spark.pages.explore.answers import Answers
-from simglove_spark.pages.explore.pair_rows import PairRows
 from simglove_spark.pages.explore.server import Server
-from simglove_spark.pages.shown import shown
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
 
 SIZE, UNIT = 40, 10
@@ -49,7 +46,7 @@ def vectors(run: Path) -> Vectors:
 
 @pytest.fixture(scope="module")
 def asked(run: Path, vectors: Vectors) -> Answers:
-    return Answers(vectors, PairRows(run / "pairs", vectors))
+    return Answers(vectors, PairTable(run / "pairs"))
 
 
 # --- words of a text ---
@@ -58,14 +55,14 @@ def asked(run: Path, vectors: Vectors) -> Answers:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("The King, the queen!", [("the", True), ("King", True), ("the", True), ("queen", True)]),
-        ("new-york isn't (here)", [("new-york", True), ("isn", False), ("t", False), ("here", False)]),
-        ("从飞机场起飞，naïve", [("从", False), ("飞机场", True), ("起", False), ("飞", False), ("naïve", False)]),
-        ("飞机场X1飞机", [("飞机场", True), ("X", False), ("1", False), ("飞机", True)]),
+        ("The King, the queen!", ["the", "King", "the", "queen"]),
+        ("new-york isn't (Here)", ["new-york", "isn", "t", "Here"]),
+        ("从飞机场起飞，naïve", ["从", "飞机场", "起", "飞", "naïve"]),
+        ("飞机场X1飞机", ["飞机场", "X", "1", "飞机"]),
         (" \n\t", []),
     ],
 )
-def test_words_of_a_text(text: str, expected: list[tuple[str, bool]]) -> None:
+def test_words_of_a_text(text: str, expected: list[str]) -> None:
     known = {"the", "King", "queen", "new-york", "飞机", "飞机场"}
     assert list(text_words.words_of(text, known)) == expected
 
@@ -82,97 +79,47 @@ def test_text_without_blanks_is_cut_into_the_longest_known_words(text: str, know
         for end in range(start + 1, min(len(text), start + text_words.LONGEST) + 1):
             if text[start:end] in known:
                 best = text[start:end]
-        expected.append((best, best in known))
+        expected.append(best)
         start += len(best)
-    expected = [(text, True)] if text in known else expected
+    expected = [text] if text in known else expected
     assert list(text_words.words_of(text, known)) == expected
-    assert "".join(word for word, _ in text_words.words_of(text, known)) == text
+    assert "".join(expected) == text
 
 
 # --- answers ---
 
 
-def test_keywords_are_those_of_a_plain_loop(vectors: Vectors) -> None:
-    words = Counter({"w13": 2, "飞机场": 1, "w20": 3})
-    total = [sum(count * float(vectors[word][part]) for word, count in words.items()) for part in range(4)]
-    expected = {word: sum(float(x) * y for x, y in zip(vectors[word], total, strict=True)) for word in words}
-    found = answers.keywords(vectors, words, 2)
-    assert [word for word, _ in found] == sorted(expected, key=lambda word: -expected[word])[:2]
-    assert dict(found) == pytest.approx({word: expected[word] for word, _ in found})
-    assert answers.keywords(vectors, Counter(), 2) == []
-
-
-def test_rows_and_pmi_are_those_of_the_counts(run: Path, vectors: Vectors) -> None:
-    pairs = tables.random_pairs(SIZE, 600)
-    counts = list(words_of(SIZE, HOSTILE).values())
-    total_pairs = 2 * sum(pairs.values()) / UNIT
-    rows = PairRows(run / "pairs", vectors)
-    for word in range(SIZE):
-        expected = {j if i == word else i: n / UNIT for (i, j), n in pairs.items() if word in (i, j)}
-        contexts, times = rows.row(word)
-        assert dict(zip(contexts.tolist(), times.tolist(), strict=True)) == expected
-        pmi = [
-            np.log(x * sum(counts) ** 2 / total_pairs / counts[word] / counts[context])
-            for context, x in sorted(expected.items())
-        ]
-        assert rows.pmi(word, contexts, times) == pytest.approx(pmi)
-
-
-def test_a_word_tells_what_vectors_and_pairs_say(asked: Answers, vectors: Vectors) -> None:
+def test_a_word_tells_what_vectors_and_pairs_say(run: Path, asked: Answers, vectors: Vectors) -> None:
     told = asked.word({"word": " w15 ", "topn": 5})
     assert (told["word"], told["count"], told["rank"]) == ("w15", 349, 29)
     assert told["norm"] == pytest.approx(vectors.norm("w15"))
-    assert told["similar"] == [(shown(word), score) for word, score in vectors.most_similar("w15", 5)]
-    assert told["together"] == [(shown(word), score) for word, score in vectors.most_correlative("w15", 5)]
+    assert told["similar"] == [(short_text(word), score) for word, score in vectors.most_similar("w15", 5)]
+    assert told["together"] == [(short_text(word), score) for word, score in vectors.most_correlative("w15", 5)]
     assert len(told["observed"]) == 5
-    pmis = [pmi for _, pmi, _ in told["observed"]]
-    assert pmis == sorted(pmis, reverse=True)
-    assert min(times for _, _, times in told["observed"]) >= answers.LEAST_TIMES
+    found = vectors.observed("w15", PairTable(run / "pairs"), 5)
+    assert told["observed"] == [(short_text(one.second), one.observed, one.count) for one in found]
     assert Answers(vectors).word({"word": "w15"})["observed"] is None
-
-
-def test_what_likeness_needs_is_not_made_by_two_at_once(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known, inside, most = Vectors.load(run / "vectors"), [0], [0]
-    find = known.most_similar
-
-    def slowly(*given: Any) -> list[tuple[str, float]]:
-        inside[0] += 1
-        most[0] = max(most[0], inside[0])
-        time.sleep(0.05)
-        inside[0] -= 1
-        return find(*given)
-
-    monkeypatch.setattr(known, "most_similar", slowly)
-    fresh = Answers(known)
-    preparing = threading.Thread(target=fresh.prepare)
-    preparing.start()
-    fresh.word({"word": "w15"})
-    preparing.join()
-    assert most == [1]
 
 
 def test_an_analogy_is_asked_as_it_is_read(asked: Answers, vectors: Vectors) -> None:
     told = asked.analogy({"first": "w1", "second": "w2", "third": "w3", "topn": 4})
-    assert told["words"] == [(shown(word), score) for word, score in vectors.analogy(["w2", "w3"], ["w1"], 4)]
+    assert told["words"] == [(short_text(word), score) for word, score in vectors.analogy(["w2", "w3"], ["w1"], 4)]
 
 
 def test_two_words_and_the_contexts_they_share(run: Path, asked: Answers, vectors: Vectors) -> None:
-    rows = PairRows(run / "pairs", vectors)
-    first, second = vectors.word_id("w15"), vectors.word_id("w16")
-    told = asked.pair({"first": "w15", "second": "w16", "topn": 100})
-    assert told["predicted"] == pytest.approx(float(vectors["w15"] @ vectors["w16"]))
-    row = {int(j): (float(p), float(x)) for j, p, x in zip(*pmis(rows, first), strict=True)}
-    other = {int(j): (float(p), float(x)) for j, p, x in zip(*pmis(rows, second), strict=True)}
-    assert (told["observed"], told["times"]) == pytest.approx(row[second]) if second in row else (None, 0.0)
-    both = [j for j in row.keys() & other.keys() if min(row[j][1], other[j][1]) >= answers.LEAST_TIMES]
-    both.sort(key=lambda j: (-min(row[j][0], other[j][0]), j))
-    assert [word for word, _, _ in told["shared"]] == [shown(vectors.words[j]) for j in both]
-    assert "observed" not in Answers(vectors).pair({"first": "w15", "second": "w16"})
-
-
-def pmis(rows: PairRows, word: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    contexts, times = rows.row(word)
-    return contexts, rows.pmi(word, contexts, times), times
+    pairs = PairTable(run / "pairs")
+    for answers, table in ((asked, pairs), (Answers(vectors), None)):
+        told = answers.pair({"first": "w15", "second": "w16", "topn": 7})
+        found = vectors.explain("w15", "w16", 7, table)
+        assert (told["inner"], told["predicted"]) == (found.pmi.inner, found.pmi.predicted)
+        assert (told["observed"], told["times"]) == (found.pmi.observed, found.pmi.count)
+        assert (told["similarity"], told["counted"]) == (found.similarity, table is not None)
+        value = "predicted" if table is None else "observed"
+        assert told["shared"] == [
+            (short_text(one.word), one.score, getattr(one.first, value), getattr(one.second, value))
+            for one in found.contexts
+        ]
+        assert told["shared"]
 
 
 def test_words_that_never_met(tmp_path: Path) -> None:
@@ -181,36 +128,25 @@ def test_words_that_never_met(tmp_path: Path) -> None:
     known = Vectors(["a", "b", "c"], np.eye(3), [3, 2, 1])
     known.save(tmp_path / "vectors", parents=[vocabulary.as_parent()])
     known = Vectors.load(tmp_path / "vectors")
-    told = Answers(known, PairRows(tmp_path / "pairs", known)).pair({"first": "a", "second": "c"})
+    told = Answers(known, PairTable(tmp_path / "pairs")).pair({"first": "a", "second": "c"})
     assert (told["observed"], told["times"], told["shared"]) == (None, 0.0, [])
 
 
-def test_keywords_of_a_text_tell_what_is_unknown(asked: Answers) -> None:
+def test_keywords_of_a_text_tell_what_is_unknown(asked: Answers, vectors: Vectors) -> None:
     told = asked.keywords({"text": "W15 w16 w16 nowhere <b>飞机场"})
     assert (told["known"], told["unknown"], told["unknown_words"]) == (4, 2, ["nowhere", "b"])
-    assert {word: times for word, _, times in told["words"]} == {"w15": 1, "w16": 2, "飞机场": 1}
+    times = {"w15": 1, "w16": 2, "飞机场": 1}
+    assert told["words"] == [
+        (word, score, times[word]) for word, score in vectors.keywords(["w15", "w16", "w16", "飞机场"])
+    ]
+    assert asked.keywords({"text": "Nowhere"}) == {"known": 0, "unknown": 1, "unknown_words": ["Nowhere"], "words": []}
 
 
 def test_pairs_of_another_vocabulary_are_refused(tmp_path: Path, vectors: Vectors) -> None:
     vocabulary = tables.write_vocabulary(tmp_path / "vocabulary", {"a": 3, "b": 2})
     tables.write_pairs(tmp_path / "pairs", {(0, 1): 2}, vocabulary)
-    with pytest.raises(InputError) as caught:
-        PairRows(tmp_path / "pairs", vectors)
-    assert vectors.manifest is not None
-    assert str(caught.value) == (
-        f"pairs must be counted under the vectors' vocabulary, {vectors.manifest.parents[0]['sha256'][:12]}; got "
-        f"{vocabulary.content_sha256[:12]} ({tmp_path / 'pairs'}). Give the pairs that the vectors were trained on."
-    )
-
-
-def test_a_shard_that_is_cut_short_is_told(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", [])
-    known = Vectors.load(tmp_path / "run" / "vectors")
-    for entry in Manifest.load(tmp_path / "run" / "pairs", "pairs").files:
-        path = tmp_path / "run" / "pairs" / entry.path
-        path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(InputError, match="shard must be whole Parquet; got "):
-        PairRows(tmp_path / "run" / "pairs", known).row(3)
+    with pytest.raises(InputError, match="pairs must be counted under the vectors' vocabulary, "):
+        Answers(vectors, PairTable(tmp_path / "pairs"))
 
 
 @pytest.mark.parametrize(
@@ -301,7 +237,7 @@ def test_questions_are_answered_as_json(server: Server, asked: Answers) -> None:
 @pytest.mark.parametrize("word", [word for word in HOSTILE if word.strip() == word])
 def test_hostile_words_are_found_and_told_as_data(server: Server, word: str) -> None:
     status, answer = ask(server, "word", word=word)
-    assert (status, answer["word"]) == (200, shown(word))
+    assert (status, answer["word"]) == (200, short_text(word))
     response, content = send(server, "POST", "/api/word", json.dumps({"word": word + "?"}), JSON)
     assert response.status == 422
     assert response.headers.get_content_type() == "application/json"

@@ -1,12 +1,15 @@
 """Files that are missing, damaged, packed, pickled or something else: one clear error each, and nothing is run or written."""
 
+import errno
 import io
 import json
+import os
 import pickle
 import re
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simglove_spark import cli
-from simglove_spark.errors import InputError, SimgloveError
+from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError
 from simglove_spark.export import FORMATS, load_glove_text, load_vectors, recognise, save_vectors
+from simglove_spark.formats import faiss_index
 from simglove_spark.manifest import Manifest
 from simglove_spark.vectors import Vectors
 
@@ -179,6 +183,46 @@ def test_packed_files_are_named(tmp_path: Path, start: bytes, kind: str) -> None
     assert str(caught.value) == f"vectors must be unpacked; got {kind} ({tmp_path / 'f'}). Unpack it first."
 
 
+def test_an_index_that_claims_more_than_its_file_holds_is_refused(tmp_path: Path) -> None:
+    save_vectors(TINY, tmp_path / "out", "faiss", "int8")
+    path = tmp_path / "out" / "index.faiss"
+    raw, place = path.read_bytes(), faiss_index.HEAD.size + faiss_index.QUANTIZER.size
+    for values in (2**38, 2**61, 2**63):  # whose bytes no memory holds
+        path.write_bytes(raw[:place] + faiss_index.LENGTH.pack(values) + raw[place + faiss_index.LENGTH.size :])
+        with pytest.raises(InputError, match=r"index\.faiss must be "):
+            load_vectors(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["npy", "parquet"])
+def test_a_full_disk_is_told_and_leaves_the_old_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    save_vectors(TINY, tmp_path / "out", name)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    how = FORMATS[name]
+
+    def full(rows: Any, path: Path, dtype: Any) -> None:
+        how.write(rows, path, dtype)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(FORMATS, name, replace(how, write=full))
+    with pytest.raises(ResourceError) as caught:
+        save_vectors(TINY, tmp_path / "out", name, overwrite=True)
+    message = f"output must be writable; got No space left on device ({tmp_path / 'out'}). Give another path."
+    assert str(caught.value) == message
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="output must be a new file; got one that exists"):
+        save_vectors(TINY, tmp_path / "pipe", "parquet", overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(ResourceError, match=r"output must be writable; got (Not a directory|File exists)"):
+        save_vectors(TINY, tmp_path / "file" / "out", "parquet")
+
+
 def test_folders_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"folder must hold one of model\.safetensors, .*; got none of them"):
@@ -253,9 +297,9 @@ def test_a_bad_import_is_exit_code_3_and_keeps_the_old_table(
 
 def test_export_with_numbers_scores_and_the_unknown_word(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     TINY.save(tmp_path / "table")
-    scores = '[{"measure": "spearman", "part": "all", "score": 0.5}]'
-    result = f'{{"file": "ws.txt", "kind": "similarity", "scores": {scores}}}'
-    (tmp_path / "scores.json").write_text(f'{{"results": [{result}]}}')
+    row = {"measure": "spearman", "part": "all", "score": 0.5, "interval": None, "found": 3, "total": 4}
+    results = [{"file": "ws.txt", "kind": "similarity", "scores": [row]}]
+    (tmp_path / "scores.json").write_text(json.dumps({"vectors": "v", "results": results}))
     given = ["export", "--vectors", tmp_path / "table", "--output", tmp_path / "out", "--format"]
     more = ["--dtype", "int8", "--unk", "--scores", tmp_path / "scores.json"]
     told = (
@@ -263,7 +307,7 @@ def test_export_with_numbers_scores_and_the_unknown_word(capsys: pytest.CaptureF
     )
     assert simglove(capsys, *given, "npy", *more) == (0, told, "")
     assert (
-        "| `ws.txt` | `similarity, spearman, all` | 0.500 | - | - | - |" in (tmp_path / "out" / "README.md").read_text()
+        "| `ws.txt` | `similarity, spearman, all` | 0.500 | - | 3 | 4 |" in (tmp_path / "out" / "README.md").read_text()
     )
     assert np.load(tmp_path / "out" / "vectors.npy").dtype == np.int8
     code, _, err = simglove(capsys, *given, "glove-text", "--dtype", "int8")

@@ -154,6 +154,24 @@ def test_wrong_questions_are_one_line(run: Path, capsys: pytest.CaptureFixture[s
     assert "got none" in refused(capsys, 2, "similar", *where)
 
 
+def test_pairs_that_do_not_fit_are_refused_before_the_first_line(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path: Path
+) -> None:
+    vocabulary = tables.write_vocabulary(tmp_path / "vocabulary", {"a": 3, "b": 2})
+    tables.write_pairs(tmp_path / "pairs", {(0, 1): 2}, vocabulary)
+    for command in ("pmi", "explain"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"w1\tw2\n" * 3)))
+        told = refused(capsys, 3, command, "--vectors", run / "vectors", "--pairs", tmp_path / "pairs")
+        assert told.startswith("pairs must be counted under the vectors' vocabulary, ")
+
+
+def test_a_text_of_many_unknown_words_is_told_by_the_first(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = " ".join(["w1", "w2", *(f"unknown{number}" for number in range(1000))])
+    code, _, err = simglove(capsys, "keywords", text, "--vectors", run / "vectors")
+    shown = ", ".join(f"'unknown{number}'" for number in range(5))
+    assert (code, err) == (0, f"simglove: words outside the vocabulary were passed over: {shown}, ...\n")
+
+
 def test_a_program_may_ask_line_by_line_and_get_each_answer_at_once(run: Path) -> None:
     command = [sys.executable, "-c", "from simglove_spark.cli import entry; entry()", "similar", "--topn", "2"]
     with subprocess.Popen(

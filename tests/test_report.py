@@ -1,8 +1,10 @@
 """The report of a run: one well-formed file that fetches nothing, in which words are never markup, and whose figures are right."""
 
 import base64
+import errno
 import hashlib
 import json
+import os
 import re
 import sys
 from importlib.resources import files
@@ -19,7 +21,8 @@ from simglove_spark import cli
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.pages.report import charts, page, tables, word_map
 from simglove_spark.pages.report.run_folder import RunFolder, read_evaluations
-from simglove_spark.pages.shown import shown
+from simglove_spark.pages.telling_words import telling_words
+from simglove_spark.shown import plain_text, short_text
 from simglove_spark.vectors import Vectors
 
 ECHARTS = "b66b25aeb4df84e33199dc21694014d336d222cbd9deb0e5a7c14bd6aa0d0fd0"  # of the published file, see its README
@@ -53,7 +56,7 @@ def test_the_page_is_well_formed_and_has_no_markup_of_words(run: Path, text: str
     plain = Page(rendered(tmp_path / "plain", watch=words))
     assert [tag for tag, _ in found.tags] == [tag for tag, _ in plain.tags]
     assert "a <b>run&amp;" in found.text
-    assert data_of(found)["map"]["words"][: len(HOSTILE)] == [shown(word) for word in HOSTILE]
+    assert data_of(found)["map"]["words"][: len(HOSTILE)] == [short_text(word) for word in HOSTILE]
     assert len(text) < 2_500_000  # of which the chart library is 1.1 million
 
 
@@ -67,18 +70,26 @@ def test_any_words_leave_the_page_as_it_is(tmp_path_factory: pytest.TempPathFact
     found = Page(rendered(folder, watch=words))
     assert found.open == []
     assert len(found.scripts) == 3
-    assert data_of(found)["map"]["words"][: len(words)] == [shown(word) for word in words]
+    assert data_of(found)["map"]["words"][: len(words)] == [short_text(word) for word in words]
+
+
+HARMFUL = "".join(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)]))
 
 
 @settings(deadline=None)
 @given(word=st.text(), most=st.integers(1, 30))
-@example(
-    word="".join(map(chr, [*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A)])), most=30
-)
+@example(word=HARMFUL, most=30)
+@example(word="\udc80 \ud800", most=3)
 def test_shown_words_are_short_and_on_one_line(word: str, most: int) -> None:
-    assert len(shown(word, most)) == min(len(word), most)
-    assert len(shown(word).splitlines()) <= 1
-    assert not set(shown(word)) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    assert len(short_text(word, most)) == min(len(word), most)
+    assert len(short_text(word).splitlines()) <= 1
+    assert not set(plain_text(word)) & set(HARMFUL)
+    assert plain_text(word).encode() is not None
+
+
+def test_what_belongs_to_the_spelling_is_shown() -> None:
+    for word in ("می\u200cخواهم", "क्\u200dष", "👩\u200d🚀", "a\u3000b\xa0c", "\ue000"):
+        assert plain_text(word) == word
 
 
 def test_nothing_is_fetched(text: str) -> None:
@@ -232,50 +243,43 @@ def test_pca_has_the_largest_variances() -> None:
 def test_neighbours_are_those_of_the_vectors(run: Path) -> None:
     vectors = Vectors.load(run / "vectors")
     (row,) = charts.neighbours(vectors, ["飞机场"])
-    assert row["similar"] == [(shown(word), score) for word, score in vectors.most_similar("飞机场", 8)]
-    assert row["correlative"] == [(shown(word), score) for word, score in vectors.most_correlative("飞机场", 8)]
+    assert row["similar"] == [(short_text(word), score) for word, score in vectors.most_similar("飞机场", 8)]
+    assert row["correlative"] == [(short_text(word), score) for word, score in vectors.most_correlative("飞机场", 8)]
 
 
 def test_words_of_all_ranks_are_watched_when_none_is_named() -> None:
-    words = charts.telling_words(Vectors([f"w{n}" for n in range(20_000)], np.ones((20_000, 1))))
+    words = telling_words(Vectors([f"w{n}" for n in range(20_000)], np.ones((20_000, 1))), 12)
     assert (words[0], words[-1], len(words)) == ("w150", "w10000", 12)
-    assert charts.telling_words(Vectors(["a", "b"], np.ones((2, 1)))) == ["b"]
+    assert telling_words(Vectors(["a", "b"], np.ones((2, 1))), 12) == ["b"]
 
 
 # --- tables ---
 
 
-def test_evaluations_are_shown_with_whatever_fields_they_have() -> None:
-    similarity = {"kind": "similarity", "file": "ws.txt", "score": 0.5, "found": 3, "interval": [0.25, 0.75]}
-    part = {"score": 0.25, "found": 1000, "new": {"nested": 1}}
-    analogies = {"kind": "analogies", "file": "q.txt", "score": None, "semantic": part, "setting": {"words": 3}}
-    analogies["sections"] = [{"name": "capitals", "score": 1.0, "found": 2}]
-    columns, rows = tables.evaluation([similarity, analogies])
-    assert columns == ["kind", "file", "part", "score", "found", "interval"]
-    assert [[row.get(column, "") for column in columns] for row in rows] == [
-        ["similarity", "ws.txt", "", "0.500", "3", "0.250 to 0.750"],
-        ["analogies", "q.txt", "", "", "", ""],
-        ["analogies", "q.txt", "semantic", "0.250", "1,000", ""],
-        ["analogies", "q.txt", "capitals", "1.000", "2", ""],
-    ]
-
-
-def test_parts_that_are_all_of_it_and_differences_are_shown_once(tmp_path: Path) -> None:
-    main = {"measure": "spearman", "part": "all", "score": 0.5}
-    own = {"kind": "similarity", "file": "ws.txt", "score": 0.5, "scores": [main], "setting": "cosine"}
-    difference = {"vectors": "b", "against": "a", "difference": -0.25, "interval": None}
-    both = {"kind": "similarity", "file": "ws.txt", "part": "all", "scores": [0.5, 0.25], "differences": [difference]}
+def test_evaluations_are_rows_of_a_table(tmp_path: Path) -> None:
+    main = {"measure": "spearman", "part": "all", "score": 0.5, "interval": [0.25, 0.75], "found": 1000, "total": 1200}
+    none = {"measure": "spearman", "part": "\x1b", "score": None, "interval": None, "found": 0, "total": 2}
+    own = {"kind": "similarity", "file": "ws.txt", "scores": [main, none]}
+    difference = {"vectors": "b", "against": "a", "difference": -0.25, "interval": [-0.5, 0.125]}
+    both = {"kind": "similarity", "file": "ws.txt", "measure": "spearman", "part": "all", "found": 3, "total": 4}
+    both |= {"scores": [0.5, 0.25], "differences": [difference]}
+    models = [{"vectors": name, "results": [own]} for name in "ab"]
     path = tmp_path / "two.json"
-    path.write_text(json.dumps({"models": [{"vectors": "a", "results": [own]}], "shared": {"results": [both]}}))
-    (first, results), (second, shared) = read_evaluations([path])
-    assert (first, second) == ("two.json: a", "two.json: the words that all share")
-    assert tables.evaluation(results)[1] == [
-        {"kind": "similarity", "file": "ws.txt", "measure": "spearman", "part": "all", "score": "0.500"}
+    path.write_text(json.dumps({"models": models, "shared": {"words": 5, "results": [both]}}))
+    (first, rows), (second, _), (third, shared) = read_evaluations([path])
+    assert (first, second, third) == ("two.json: a", "two.json: b", "two.json: the words that all share")
+    columns, told = tables.evaluation(rows)
+    assert columns == ("kind", "file", "measure", "part", "score", "interval", "found", "total")
+    assert told == [
+        ["similarity", "ws.txt", "spearman", "all", "0.500", "0.250 to 0.750", "1,000", "1,200"],
+        ["similarity", "ws.txt", "spearman", "\ufffd", "", "", "0", "2"],
     ]
-    assert tables.evaluation(shared)[1] == [
-        {"kind": "similarity", "file": "ws.txt", "part": "all", "scores": "0.500, 0.250"},
-        {"kind": "similarity", "file": "ws.txt", "part": "differences", "vectors": "b", "against": "a"}
-        | {"difference": "-0.250", "interval": ""},
+    columns, told = tables.evaluation(shared)
+    head = ["similarity", "ws.txt", "spearman", "all"]
+    assert columns == (*columns[:4], "vectors", "score", "against", "difference", "interval", "found", "total")
+    assert told == [
+        [*head, "a", "0.500", "", "", "", "3", "4"],
+        [*head, "b", "0.250", "a", "-0.250", "-0.500 to 0.125", "3", "4"],
     ]
 
 
@@ -306,22 +310,20 @@ def test_messages_of_folders_and_files_that_are_not_what_they_should_be(run: Pat
     assert str(caught.value) == (
         f"folder must be that of a run, which holds vectors/; got a table ({run / 'vectors'}). Give {run}."
     )
-    bad = tmp_path / "bad.json"
-    for content, message in (
-        ("[]", f"file must hold a JSON object; got list ({bad}). Write it again."),
-        ('{"results": 1}', f"evaluation must hold a list of results; got int ({bad}). Give a file that "),
-        ("[" * 100_000, "file must be JSON; got "),
-        ("nonsense", "file must be JSON; got "),
-        ("\udcff", "file must be JSON; got "),
-    ):
-        bad.write_bytes(content.encode("utf-8", "surrogateescape"))
-        with pytest.raises(InputError, match=re.escape(message)):
-            read_evaluations([bad])
-    with pytest.raises(InputError, match="file must be readable; got No such file"):
-        read_evaluations([tmp_path / "none.json"])
 
 
-@pytest.mark.parametrize("content", ['{"stages": 5}', '{"stages": {"train": 5}}', '{"config": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        '{"stages": 5}',
+        '{"stages": {"train": 5}}',
+        '{"config": []}',
+        '{"stages": {"train": {"seconds": "x"}}}',
+        '{"stages": {"train": {"rows": null}}}',
+        '{"stages": {"train": {"bytes": []}}}',
+    ],
+)
 def test_a_record_of_another_kind_is_refused(tmp_path: Path, content: str) -> None:
     write_run(tmp_path / "run", [])
     path = tmp_path / "run" / "run.json"
@@ -375,10 +377,35 @@ def test_the_command_writes_beside_the_run_and_never_half(
     assert line.startswith("simglove: word must be one of the vocabulary's 40; got 'nowhere'.")
     assert path.read_bytes() == told
     scores = tmp_path / "scores.json"
-    scores.write_text('{"results": [{"kind": "similarity", "file": "<i>ws.txt", "score": 0.5}]}')
+    row = {"measure": "spearman", "part": "all", "score": 0.5, "interval": None, "found": 1, "total": 2}
+    results = [{"kind": "similarity", "file": "<i>ws.txt", "scores": [row]}]
+    scores.write_text(json.dumps({"vectors": "v", "results": results}))
     assert report(capsys, run, "--overwrite", "--evaluation", scores, "--watch", "w1", "w2")[0] == 0
     assert "<i>ws.txt" in Page(path.read_text(encoding="utf-8")).text
     assert [entry for entry in run.parent.iterdir() if entry not in (run, path)] == []
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("kept")
+    path = tmp_path / "file" / "report.html"
+    code, line = report(capsys, run, "--output", path)
+    assert (code, line) == (
+        4,
+        f"simglove: output must be writable; got File exists ({path}). Give another --output.\n",
+    )
+    os.mkfifo(tmp_path / "pipe")
+    assert report(capsys, run, "--output", tmp_path / "pipe", "--overwrite")[0] == 2
+
+    def full(self: Path, text: str, **options: Any) -> None:
+        self.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert report(capsys, run, "--output", tmp_path / "file", "--overwrite")[0] == 4
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["file", "pipe"]
 
 
 @pytest.mark.parametrize(
@@ -386,7 +413,7 @@ def test_the_command_writes_beside_the_run_and_never_half(
     [
         (["--map-words", "2"], 2, "--map-words must lie between 3 and 20000; got 2. Use 3000."),
         (["--output", "."], 2, "output must be a new file; got one that exists"),
-        (["--evaluation", "none.json"], 3, "file must be readable; got No such file or directory"),
+        (["--evaluation", "none.json"], 3, "scores must be a file; got No such file or directory"),
     ],
 )
 def test_wrong_usage_is_told_in_a_line(

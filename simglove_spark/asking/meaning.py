@@ -100,6 +100,53 @@ class Meaning(Sentences):
         ids = self.word_id(first), self.word_id(second)
         return self._pmi(ids[0], ids[1], self._counted(ids[0], pairs), pairs)
 
+    def check_pairs(self, pairs: "PairTable") -> None:
+        """Refuse a pair table that was not counted under the vectors' vocabulary.
+
+        Raises
+        ------
+        InputError
+            When it was not, or when nobody knows.
+        """
+        of_pairs = pairs.manifest.parent_sha256("vocabulary")
+        own = self.manifest.parent_sha256("vocabulary") if self.manifest else None
+        if own is None or own != of_pairs:
+            raise InputError(
+                f"pairs must be counted under the vectors' vocabulary, {str(own)[:12]}; got {str(of_pairs)[:12]} "
+                f"({pairs.folder}). Give the pairs of the same run."
+            )
+
+    def observed(self, word: str, pairs: "PairTable", topn: int = 20, least_count: float = 5) -> list[Pmi]:
+        """Contexts that were counted beside a word, by their observed pmi.
+
+        Parameters
+        ----------
+        word
+            A word.
+        pairs
+            A pair table counted under the vectors' vocabulary.
+        topn
+            Number of contexts wanted.
+        least_count
+            Pairs that were counted less often are left out: their pmi is chance.
+
+        Returns
+        -------
+        The word with each, highest first, the lower word_id first in a tie.
+
+        Raises
+        ------
+        InputError
+            As `pmi`.
+        """
+        self._check_topn(topn)
+        position = self.word_id(word)
+        row, occurrences = self._counted(position, pairs), pairs.word_counts(self.counts)
+        seen = {context: count for context, count in row.items() if count >= least_count and context != position}
+        contexts = np.fromiter(seen, np.intp, len(seen))
+        rates = np.fromiter(seen.values(), np.float64, len(seen)) / occurrences[contexts]  # its order is that of pmi
+        return [self._pmi(position, int(contexts[place]), row, pairs) for place in passes.best(rates, topn)]
+
     def importance(self, word: str) -> Importance:
         """How important a word is, as far as its norm can tell."""
         position, norms = self.word_id(word), self.norms
@@ -177,14 +224,7 @@ class Meaning(Sentences):
         """Pair counts of a word by context; nothing without a table."""
         if pairs is None:
             return {}
-        of_pairs, own = pairs.manifest.parent_sha256("vocabulary"), None
-        if self.manifest is not None:
-            own = self.manifest.parent_sha256("vocabulary")
-        if own is None or own != of_pairs:
-            raise InputError(
-                f"pairs must be counted under the vectors' vocabulary, {str(own)[:12]}; got {str(of_pairs)[:12]} "
-                f"({pairs.folder}). Give the pairs of the same run."
-            )
+        self.check_pairs(pairs)
         contexts, counts = pairs.row(word)
         return dict(zip(contexts.tolist(), counts.tolist(), strict=True))
 

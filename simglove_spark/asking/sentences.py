@@ -21,8 +21,9 @@ from simglove_spark.errors import ConfigError, InputError
 
 TEXT_WORDS = 20_000  # most frequent words that stand for an average text; they are some 95 % of it
 SHOWN = 5
-How = Literal["sum", "mean", "whitened"]
-KeywordMeasure = Literal["z", "inner", "cosine"]
+SIF = 1e-3  # as published
+How = Literal["sum", "mean", "sif", "whitened"]
+KeywordMeasure = Literal["z", "inner", "cosine", "sif"]
 Candidates = Literal["text", "vocabulary"]
 
 
@@ -44,6 +45,11 @@ class Sentence:
 
     ids: NDArray[np.intp]
     unknown: tuple[str, ...]
+
+
+def told(words: Sequence[str]) -> str:
+    """The first of some words, for a message."""
+    return ", ".join(repr(word)[:80] for word in words[:SHOWN]) + ", ..." * (len(words) > SHOWN)
 
 
 Words = Sequence[str] | Sentence
@@ -72,12 +78,15 @@ class Sentences(Neighbours):
         words
             Words, or what `sentence` made of them.
         how
-            ``sum`` or ``mean`` of the words' vectors, or ``whitened``: the sum less that of as many words of an average text, in
-            coordinates in which words of an average text have covariance 1, over the square root of their number (Su et al.
-            2021 whiten sentence vectors so).
+            ``sum`` or ``mean`` of the words' vectors; ``sif``: the sum of vectors times 0.001 / (0.001 + p(word)) (Arora et al.
+            2017, without the removal of a component, which needs all sentences at once); ``whitened``: the sum less that of as
+            many words of an average text, in coordinates in which words of an average text have covariance 1, over the square
+            root of their number (Su et al. 2021 whiten sentence vectors so).
 
         Raises
         ------
+        ConfigError
+            When vectors without counts are to have ``sif``.
         InputError
             When no word is known.
         """
@@ -88,7 +97,7 @@ class Sentences(Neighbours):
         if how not in get_args(How):
             raise ConfigError(f"how must be one of {', '.join(get_args(How))}; got {how!r}. Use sum.")
         known = [self._known(words, place) for place, words in enumerate(sentences)]
-        sums = np.array([self._sum(ids) for ids in known]).reshape(len(known), self.matrix.shape[1])
+        sums = np.array([self._sum(ids, how == "sif") for ids in known]).reshape(len(known), self.matrix.shape[1])
         sizes = np.array([len(ids) for ids in known], np.float64).reshape(-1, 1)
         if how == "mean":
             sums /= sizes
@@ -116,7 +125,8 @@ class Sentences(Neighbours):
         measure
             ``z``: the sum of a word's inner products with the other words of the sentence, less that with as many words of an
             average text, in standard deviations of such sums. ``inner`` as published: the inner product with the sum of the
-            sentence, itself included; fit for vectors of `--count-power 1`. ``cosine``: the same of unit vectors.
+            sentence, itself included; fit for vectors of `--count-power 1`. ``cosine``: the same of unit vectors. ``sif``: the
+            same of vectors weighed as in `sentence_vector`.
         candidates
             ``text``: the sentence's own words, as published. ``vocabulary``: all words.
 
@@ -126,6 +136,8 @@ class Sentences(Neighbours):
 
         Raises
         ------
+        ConfigError
+            When vectors without counts are to have ``sif``.
         InputError
             When no word is known.
         """
@@ -146,7 +158,9 @@ class Sentences(Neighbours):
         self, ids: NDArray[np.intp], own: NDArray[np.intp], times: NDArray[np.intp], measure: KeywordMeasure
     ) -> NDArray[np.float64]:
         """Scores of the sentence's own words, each with the times it stands there."""
-        rows, total = self.matrix[own].astype(np.float64), self._sum(ids)
+        rows, total = self.matrix[own].astype(np.float64), self._sum(ids, measure == "sif")
+        if measure == "sif":
+            return rows @ total * self._sif(own)
         if measure != "z":
             scale = np.linalg.norm(rows, axis=1) * (np.linalg.norm(total) or 1.0) if measure == "cosine" else 1.0
             return rows @ total / scale
@@ -158,7 +172,9 @@ class Sentences(Neighbours):
 
     def _scores_of_all(self, ids: NDArray[np.intp], measure: KeywordMeasure) -> NDArray[np.float32]:
         """Scores of all words, as if none stood in the sentence."""
-        total = self._sum(ids)
+        total = self._sum(ids, measure == "sif")
+        if measure == "sif":
+            return passes.dots(self.matrix, total) * self._sif(slice(None)).astype(np.float32)
         if measure == "inner":
             return passes.dots(self.matrix, total)
         if measure == "cosine":
@@ -170,9 +186,7 @@ class Sentences(Neighbours):
     def _known(self, words: Words, place: int | None = None) -> NDArray[np.intp]:
         """Ids of the known words; warns of the others."""
         sentence = words if isinstance(words, Sentence) else self.sentence(words)
-        shown = ", ".join(repr(word)[:80] for word in sentence.unknown[:SHOWN]) + ", ..." * (
-            len(sentence.unknown) > SHOWN
-        )
+        shown = told(sentence.unknown)
         if not sentence.ids.size:
             where = "" if place is None else f" (sentence {place})"
             raise InputError(
@@ -183,9 +197,21 @@ class Sentences(Neighbours):
             warnings.warn(f"words outside the vocabulary were passed over: {shown}", UnknownWordsWarning, stacklevel=3)
         return sentence.ids
 
-    def _sum(self, ids: NDArray[np.intp]) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = self.matrix[ids].sum(axis=0, dtype=np.float64)
+    def _sum(self, ids: NDArray[np.intp], weighed: bool) -> NDArray[np.float64]:
+        own, times = np.unique(ids, return_counts=True)  # a long text has many words and few different ones
+        weights = self._sif(own) if weighed else np.ones(own.size)
+        total: NDArray[np.float64] = (times * weights) @ self.matrix[own]
         return total
+
+    def _sif(self, ids: NDArray[np.intp] | slice) -> NDArray[np.float64]:
+        """Weights of words by their frequency, which is that of the corpus."""
+        total = self._once("occurrences", None, lambda: int(self.counts.sum()))
+        if total == 0:
+            raise ConfigError(
+                "sif must have word counts; got vectors without. Use whitened for sentences, z for keywords."
+            )
+        weights: NDArray[np.float64] = SIF / (SIF + self.counts[ids] / total)
+        return weights
 
     @property
     def _text_metric(self) -> Metric:

@@ -1,4 +1,4 @@
-"""Keywords: a document's words, ranked by inner product with the sum of its vectors, against keys given by people.
+"""Keywords: a document's words, ranked as `Vectors.keywords` does, against keys given by people.
 
 Keys of several words are matched in the two published ways. Words: keys are split into their words (Rousseau & Vazirgiannis
 2015), which suits an extractor of single words. Whole keys: a word is right only when it is all of a key (exact match,
@@ -8,18 +8,20 @@ as in SemEval-2010 task 5), so that most keys are out of reach. Both compare Por
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simglove_spark.asking.sentences import KeywordMeasure, Sentence
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.evaluate.lines import Row
 from simglove_spark.evaluate.results import Judged, Measure
-from simglove_spark.evaluate.texts import Texts, cut, weightings
+from simglove_spark.evaluate.texts import SIF_TOLD, Texts, cut
 from simglove_spark.vectors import Vectors
 
 TOP = 10
+WAYS: dict[str, KeywordMeasure] = {"sum": "inner", "sif": "sif", "z": "z"}
 DOCUMENTS, KEYS = "docsutf8", "keys"
 LANGUAGE = "language.txt"
 Stem = Callable[[str], str]
@@ -79,8 +81,10 @@ class KeywordSet:
         words = [{stem(word) for key in given for word in key} for given in self.keys]
         whole = [{" ".join(map(stem, key)) for key in given} for given in self.keys]
         measures = []
-        for part, weights in weightings(vectors).items():
-            best = _best(vectors, texts, weights, stem)
+        for part, measure_by in WAYS.items():
+            if part == "sif" and not vectors.counts.any():
+                continue
+            best = [_best(vectors, sentence, measure_by, stem) for sentence in texts.sentences]
             for name, wanted in ((part, words), (f"{part}, whole keys", whole)):
                 values = np.array([_precision_recall_f1(*pair) for pair in zip(best, wanted, strict=True)])
                 values[~found] = np.nan
@@ -89,26 +93,18 @@ class KeywordSet:
                     measures.append(Measure(f"{measure} at {TOP}", name, values[:, column], detail=detail))
         setting = (
             f"runs of letters and digits, the {TOP} words with the largest inner product with the document's sum, Porter's "
-            "stems, keys split into words, mean over documents; sif: vectors times 0.001 / (0.001 + p(word)); "
+            f"stems, keys split into words, mean over documents; {SIF_TOLD}; z: as simglove keywords has it; "
             f"{texts.covered:.1%} of the words have vectors"
         )
         return Judged(self.kind, self.file, tuple(measures), setting)
 
 
-def _best(vectors: Vectors, texts: Texts, weights: NDArray[np.float64], stem: Stem) -> list[list[str]]:
-    """The best words' stems of each document, each stem once; the word that comes first in a tie."""
-    best = []
-    for ids, total in zip(texts, texts.sums(vectors, weights), strict=True):
-        different, places = np.unique(ids, return_index=True)
-        words = different[np.argsort(places)]
-        scores = (vectors.matrix[words] @ total) * weights[words]
-        stems: dict[str, None] = {}
-        for word in words[np.argsort(-scores, kind="stable")]:
-            if len(stems) == TOP:
-                break
-            stems[stem(vectors.words[int(word)])] = None
-        best.append(list(stems))
-    return best
+def _best(vectors: Vectors, document: Sentence, measure: KeywordMeasure, stem: Stem) -> list[str]:
+    """The best words' stems, each stem once."""
+    if not document.ids.size:
+        return []
+    ranked = vectors.keywords(document, document.ids.size, measure)
+    return list(islice(dict.fromkeys(stem(word) for word, _ in ranked), TOP))
 
 
 def _precision_recall_f1(found: list[str], wanted: set[str]) -> tuple[float, float, float]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from simglove_spark import output
-from simglove_spark.export import load_vectors
+from simglove_spark.formats.registry import load_vectors
 from simglove_spark.manifest import FILE_NAME
 from simglove_spark.vectors import Vectors
 

@@ -6,18 +6,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from simglove_spark.asking.sentences import How
 from simglove_spark.errors import InputError
 from simglove_spark.evaluate.lines import Row, is_numeric, number_of, shown
 from simglove_spark.evaluate.lines import lines as lines_of
 from simglove_spark.evaluate.results import Judged, Measure
-from simglove_spark.evaluate.texts import Texts, cut, weightings
-from simglove_spark.vectors import Vectors
+from simglove_spark.evaluate.texts import SIF_TOLD, Texts, cut
+from simglove_spark.vectors import Vectors, unit_rows
 
 NAMES = (
     {"sentence1", "sentence_a", "sent_1", "text1"},
     {"sentence2", "sentence_b", "sent_2", "text2"},
     {"score", "relatedness_score", "similarity", "label"},
 )
+WAYS: tuple[How, ...] = ("sum", "sif", "whitened")
+WAYS_WITHOUT_COUNTS: tuple[How, ...] = ("sum", "whitened")
 STS = 5, 6, 4
 PLAIN = 0, 1, 2
 Places = tuple[int, int, int]
@@ -77,22 +80,21 @@ class SentenceSet:
 
     def judge(self, vectors: Vectors, seed: int) -> Judged:
         """Pearson's and Spearman's correlation over the pairs whose two sentences have a word with a vector."""
-        first, second = Texts(self.first, vectors), Texts(self.second, vectors)
-        found = first.is_found & second.is_found
+        sides = [Texts(texts, vectors) for texts in (self.first, self.second)]
+        found = np.logical_and(*(side.is_found for side in sides))
+        chosen = [[side.sentences[place] for place in np.flatnonzero(found)] for side in sides]
         measures = []
-        for part, weights in weightings(vectors).items():
-            a, b = (side.sums(vectors, weights)[found] for side in (first, second))
-            scale = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        for how in WAYS if vectors.counts.any() else WAYS_WITHOUT_COUNTS:
+            units = (unit_rows(vectors.sentence_vectors(sentences, how)) for sentences in chosen)
             values = np.full(len(found), np.nan)
-            values[found] = np.einsum("ij,ij->i", a, b) / np.where(scale > 0, scale, np.nan)
+            values[found] = np.einsum("ij,ij->i", *units, dtype=np.float64)
             measures += [
-                Measure("pearson", part, values, self.gold, "pearson"),
-                Measure("spearman", part, values, self.gold, "spearman"),
+                Measure("pearson", how, values, self.gold, "pearson"),
+                Measure("spearman", how, values, self.gold, "spearman"),
             ]
-        covered = (first.covered + second.covered) / 2
         setting = (
-            "runs of letters and digits, cosine of the sums of vectors; sif: vectors times 0.001 / (0.001 + p(word)); "
-            f"{covered:.1%} of the words have vectors"
+            f"runs of letters and digits, cosine of the sums of vectors; {SIF_TOLD}; whitened: as simglove similarity has it; "
+            f"{np.mean([side.covered for side in sides]):.1%} of the words have vectors"
         )
         return Judged(self.kind, self.file, tuple(measures), setting)
 

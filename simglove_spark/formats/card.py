@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from simglove_spark.formats.lineage import Lineage, Score
+from simglove_spark.evaluate.saved import Scored
+from simglove_spark.formats.lineage import Lineage
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.registry import FORMATS
 from simglove_spark.formats.rows import Rows
 from simglove_spark.memory import show_size
+from simglove_spark.shown import plain_text, short_text
 from simglove_spark.unknown import UNKNOWN
 
-MOST_FILES = 20
+MOST_FILES, LONGEST = 20, 200
 LOST = {
     "float16": "Components are float16: each moved by 2^-11 of itself at most, or by 2^-25 where it is below 2^-14.",
     "int8": "Components are int8 codes with a scale a word: each moved by 1/254 of the word's largest one at most.",
@@ -55,9 +57,9 @@ def _head(name: str, lineage: Lineage) -> dict[str, Any]:
     if lineage.scores:
         results = [
             {
-                "task": {"type": "feature-extraction", "name": score.part},
-                "dataset": {"type": plain(score.file), "name": plain(score.file)},
-                "metrics": [{"type": "score", "name": score.part, "value": score.score}],
+                "task": {"type": "feature-extraction", "name": _measured(score)},
+                "dataset": {"type": plain_text(score.file), "name": plain_text(score.file)},
+                "metrics": [{"type": "score", "name": _measured(score), "value": score.score}],
             }
             for score in lineage.scores
         ]
@@ -105,24 +107,24 @@ def _settings(lineage: Lineage) -> str:
         for key, value in sorted(lineage.config(table).items())
         if value is not None
     ]
-    software = ", ".join(f"{plain(key)} {plain(value)}" for key, value in own.versions.items())
+    software = ", ".join(f"{plain_text(key)} {plain_text(value)}" for key, value in own.versions.items())
     return (
         _table(("table", "option", "value"), rows)
         + f"\nSoftware: {software}. Content of the table: `{own.content_sha256}`.\n"
     )
 
 
-def _scores(scores: tuple[Score, ...]) -> str:
+def _scores(scores: tuple[Scored, ...]) -> str:
     if not scores:
         return "None were given with this export.\n"
     rows = [
         (
             code(score.file),
-            code(score.part),
+            code(_measured(score)),
             f"{score.score:.3f}",
             " to ".join(f"{limit:.3f}" for limit in score.interval or ()) or "-",
-            _number(score.found),
-            _number(score.total),
+            f"{score.found:,}",
+            f"{score.total:,}",
         )
         for score in scores
     ]
@@ -141,7 +143,7 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:
         gaps.append("The format carries no counts: the order of the words tells which is more frequent.")
     unseen = int(np.count_nonzero(rows.vectors.counts == 0))
     if 0 < unseen < len(rows.vectors):
-        gaps.append(f"{unseen:,} words have count 0: the corpus lacks them, and nothing was learned of them.")
+        gaps.append(f"Words of count 0, which the corpus lacks and of which nothing was learned: {unseen:,}.")
     if rows.more and rows.more[0] == UNKNOWN:
         gaps.append(f"`{UNKNOWN}` is the mean of the 100 rarest words, not learned.")
     else:
@@ -160,7 +162,7 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:
         gaps.append(f"Text must be cut by {code(cut)} before it is looked up, as the corpus was.")
     bad = lineage.tables["vocabulary"].bad_files if "vocabulary" in lineage.tables else []
     if bad:
-        gaps.append(f"{len(bad):,} files of the corpus could not be read and were left out.")
+        gaps.append(f"Files of the corpus that could not be read and were left out: {len(bad):,}.")
     return gaps
 
 
@@ -169,19 +171,14 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else "-"
+def _measured(score: Scored) -> str:
+    return f"{score.kind}, {score.measure}, {score.part}"
 
 
 def _without_folder(value: Any) -> Any:
     return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
-def plain(value: Any) -> str:
-    """Text on one line and without control characters, at most 200 of them."""
-    return "".join(mark if mark.isprintable() else "\ufffd" for mark in str(value)[:200])
-
-
 def code(value: Any) -> str:
     """A value as code in a cell of a table: nothing in it is markup."""
-    return f"`{plain(value).replace('`', chr(39)).replace('|', chr(0xA6))}`"
+    return f"`{short_text(str(value), LONGEST).replace('`', chr(39)).replace('|', chr(0xA6))}`"

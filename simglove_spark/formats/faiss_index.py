@@ -5,7 +5,7 @@
     counts.npy    int64[V]
 
 The bytes are those of `faiss.write_index`, which would hold the whole index in memory. 8 bits are FAISS's own: a code from 0 to 255
-between the least and the largest value of its column, which stand in the index; a component moves by (largest - least) / 255 at most.
+between the least and the largest value of its column, which stand in the index; a component moves by (largest - least) / 510 at most.
 """
 
 import struct
@@ -102,7 +102,8 @@ def _read_index(stream: BinaryIO, path: Path) -> NDArray[np.float32]:
             return _codes(stream, path, "<f4", size, dim)
         if kind == QUANTIZED and dim > 0:
             how = QUANTIZER.unpack(stream.read(QUANTIZER.size))[0]
-            trained = np.frombuffer(stream.read(4 * LENGTH.unpack(stream.read(LENGTH.size))[0]), "<f4")
+            (values,) = LENGTH.unpack(stream.read(LENGTH.size))
+            trained = np.frombuffer(stream.read(min(4 * values, path.stat().st_size)), "<f4")
             stream.seek(LENGTH.size, 1)
             if how == FP16:
                 return decoded(_codes(stream, path, "<f2", size, dim), None)

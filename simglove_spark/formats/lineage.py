@@ -1,29 +1,18 @@
 """What vectors come from: their manifest, the tables they were made of, the run, and scores that were measured."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from simglove_spark.errors import InputError
-from simglove_spark.formats.spelling import read_json
+from simglove_spark.evaluate.saved import Scored, read_saved
 from simglove_spark.manifest import Manifest
 from simglove_spark.vectors import Vectors
 
 READING = ("column", "normalize", "lowercase", "tokenizer")
-
-
-class Score(NamedTuple):
-    """One number of an evaluation: on which file, which part of it, its interval, and how many items of it were known."""
-
-    file: str
-    part: str
-    score: float
-    interval: tuple[float, ...] | None
-    found: int | None
-    total: int | None
 
 
 @dataclass(frozen=True)
@@ -35,7 +24,7 @@ class Lineage:
 
     tables: Mapping[str, Manifest] = field(default_factory=dict)
     ended: str | None = None
-    scores: tuple[Score, ...] = ()
+    scores: tuple[Scored, ...] = ()
 
     @classmethod
     def of(cls, vectors: Vectors) -> "Lineage":
@@ -110,20 +99,9 @@ def _ended(path: Path, own: Manifest) -> str | None:
         return None
 
 
-def _scores(path: Path) -> Iterator[Score]:
-    if not path.is_file():
-        raise InputError(f"scores must be a file; got nothing ({path}). Save what simglove evaluate --json prints.")
-    results = read_json(path)
-    results = results.get("results") if isinstance(results, dict) else None
-    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-        raise InputError(
-            f"scores must be what simglove evaluate --json prints; got other JSON ({path}). Save that in a file."
-        )
-    for result in results:
-        file, listed = Path(str(result.get("file", ""))).name, result.get("scores")
-        for value in listed if isinstance(listed, list) else []:
-            if isinstance(value, dict) and isinstance(value.get("score"), int | float):
-                part = f"{result.get('kind')}, {value.get('measure')}, {value.get('part')}"
-                score, limits = float(value["score"]), value.get("interval")
-                interval = tuple(map(float, limits)) if isinstance(limits, list) and len(limits) == 2 else None
-                yield Score(file, part, score, interval, value.get("found"), value.get("total"))
+def _scores(path: Path) -> list[Scored]:
+    """Scores of the one model in a file, as far as there are any."""
+    models = read_saved(path).models
+    if len(models) != 1:
+        raise InputError(f"scores must be of one model; got {len(models)} ({path}). Evaluate these vectors alone.")
+    return [row for row in models[0][1] if row.score is not None]

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from simglove_spark import output
@@ -57,6 +58,8 @@ def save_vectors(
         When the path holds something and ``overwrite`` is False, or when the format cannot carry the numbers.
     InputError
         When the format cannot hold a word, or a component is too large for the numbers.
+    ResourceError
+        When the path cannot be written.
     """
     path, how = output.local_path(path), FORMATS[name]
     if dtype not in how.dtypes:
@@ -69,19 +72,22 @@ def save_vectors(
     refuse_words(rows, how.forbidden, name)
     refuse_non_finite(vectors.matrix, vectors.words)
     text = card(rows, name, dtype, lineage)
-    if how.files:
-        with output.building(path, overwrite) as staging:
-            how.write(rows, staging, dtype)
-            (staging / README).write_text(text, encoding="utf-8")
-    else:
-        _write_file(rows, path, told, text, how, dtype)
+    try:
+        if how.files:
+            with output.building(path, overwrite) as staging:
+                how.write(rows, staging, dtype)
+                (staging / README).write_text(text, encoding="utf-8")
+        else:
+            _write_file(rows, path, told, text, how, dtype)
+    except OSError as error:
+        raise ResourceError(f"output must be writable; got {error.strerror} ({path}). Give another path.") from error
     return told
 
 
 def _check_output(path: Path, told: Path, how: Format, overwrite: bool) -> None:
     if not how.files:
         taken = next((place for place in (path, told) if place.exists()), None)
-        if taken and (taken.is_dir() or not overwrite):
+        if taken and not (overwrite and taken.is_file()):
             raise ConfigError(f"output must be a new file; got one that exists ({taken}). Give another, or overwrite.")
         return
     found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
@@ -105,8 +111,7 @@ def _write_file(rows: Rows, path: Path, told: Path, text: str, how: Format, dtyp
             os.fsync(written.fileno())
         temporary.replace(path)
         beside.replace(told)
-    except OSError as error:
-        raise ResourceError(f"output must be writable; got {error.strerror} ({path}). Give another path.") from error
     finally:
-        temporary.unlink(missing_ok=True)
-        beside.unlink(missing_ok=True)
+        for left in (temporary, beside):
+            with suppress(OSError):  # which would hide the one that is told
+                left.unlink()

@@ -1,22 +1,23 @@
 """Questions to vectors, as the page asks them: JSON values in, JSON values out."""
 
 from collections import Counter
-from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from simglove_spark.asking.meaning import Pmi, SharedContext
 from simglove_spark.errors import ConfigError
-from simglove_spark.pages.explore.pair_rows import PairRows
 from simglove_spark.pages.explore.text_words import words_of
-from simglove_spark.pages.shown import shown
-from simglove_spark.vectors import Vectors, unit_rows
+from simglove_spark.pages.telling_words import telling_words
+from simglove_spark.shown import short_text
+from simglove_spark.vectors import Vectors
+
+if TYPE_CHECKING:  # its kernels need numba
+    from simglove_spark.asking.pair_table import PairTable
 
 Question = dict[str, Any]
 Answer = dict[str, Any]
 MOST = 100  # words in one list
-LEAST_TIMES = 5  # pairs met less often have a pmi by chance
 UNKNOWN_SHOWN = 20
 EXAMPLES = 5
 
@@ -27,36 +28,37 @@ class Answers:
     Parameters
     ----------
     vectors : Vectors
-    pairs : PairRows or None
-        With them a word's observed contexts are told, and the counts behind two words.
+    pairs : PairTable or None
+        With it a word's observed contexts are told, and the counts behind two words.
+
+    Raises
+    ------
+    InputError
+        When the pairs were not counted under the vectors' vocabulary.
     """
 
-    def __init__(self, vectors: Vectors, pairs: PairRows | None = None) -> None:
+    def __init__(self, vectors: Vectors, pairs: "PairTable | None" = None) -> None:
         self.vectors, self.pairs = vectors, pairs
-        self._alike = Lock()
+        if pairs is not None:
+            vectors.check_pairs(pairs)
 
     def prepare(self) -> None:
-        """Make what the first question about likeness needs: seconds of work where words are many."""
-        self._similar(self.vectors.words[0], 1)
-
-    def _similar(self, word: str, most: int) -> list[tuple[str, float]]:
-        with self._alike:  # what is made once is not made by two questions at once
-            return _rows(self.vectors.most_similar(word, most))
+        """Make what first questions need: seconds of work where words are many."""
+        first = self.vectors.words[0]
+        self.vectors.most_similar(first, 1)
+        self.vectors.keywords([first], 1)
 
     def about(self, question: Question) -> Answer:
         """What is asked here, and a few words to begin with."""
         del question
         size, dim = self.vectors.matrix.shape
         config = self.vectors.manifest.config if self.vectors.manifest else {}
-        order = self.vectors.most_frequent(len(self.vectors))
-        first, last = min(200, len(order) // 4), min(4000, len(order) - 1)
-        places = np.unique(np.geomspace(first + 1, last + 1, EXAMPLES).round().astype(int)) - 1
         return {
             "words": size,
             "dim": dim,
             "pairs": self.pairs is not None,
             "power": config.get("count_power"),
-            "examples": [shown(self.vectors.words[int(order[place])]) for place in places],
+            "examples": [short_text(word) for word in telling_words(self.vectors, EXAMPLES)],
         }
 
     def word(self, question: Question) -> Answer:
@@ -65,13 +67,13 @@ class Answers:
         word_id = self.vectors.word_id(word)
         count = int(self.vectors.counts[word_id])
         return {
-            "word": shown(word),
+            "word": short_text(word),
             "count": count,
             "rank": int(np.count_nonzero(self.vectors.counts > count)) + 1,
             "norm": float(self.vectors.norms[word_id]),
-            "similar": self._similar(word, most),
+            "similar": _rows(self.vectors.most_similar(word, most)),
             "together": _rows(self.vectors.most_correlative(word, most)),
-            "observed": None if self.pairs is None else self._observed(self.pairs, word_id, most),
+            "observed": None if self.pairs is None else self._observed(self.pairs, word, most),
         }
 
     def analogy(self, question: Question) -> Answer:
@@ -80,93 +82,47 @@ class Answers:
         return {"words": _rows(self.vectors.analogy([second, third], [first], _number(question)))}
 
     def keywords(self, question: Question) -> Answer:
-        """Words of a text by their inner product with the sum of all its words' vectors."""
-        found = list(words_of(_text(question, "text"), self.vectors.words))
-        known = Counter(word for word, is_known in found if is_known)
-        unknown = list(dict.fromkeys(word for word, is_known in found if not is_known))
+        """Words of a text that stand out of an average one."""
+        words, most = list(words_of(_text(question, "text"), self.vectors.words)), _number(question)
+        sentence, times = self.vectors.sentence(words), Counter(words)
+        found = self.vectors.keywords(sentence, most) if sentence.ids.size else []
         return {
-            "known": known.total(),
-            "unknown": len(unknown),
-            "unknown_words": [shown(word) for word in unknown[:UNKNOWN_SHOWN]],
-            "words": [
-                (shown(word), score, known[word]) for word, score in keywords(self.vectors, known, _number(question))
-            ],
+            "known": sentence.ids.size,
+            "unknown": len(sentence.unknown),
+            "unknown_words": [short_text(word) for word in sentence.unknown[:UNKNOWN_SHOWN]],
+            "words": [(short_text(word), score, times[word]) for word, score in found],
         }
 
     def pair(self, question: Question) -> Answer:
         """Predicted and observed pmi of two words, and the contexts that they share."""
-        names = [_text(question, name) for name in ("first", "second")]
-        first, second = (self.vectors.word_id(name) for name in names)
-        both = self.vectors.matrix[[first, second]].astype(np.float64)
-        units = unit_rows(both).astype(np.float64)
-        answer = {
-            "first": shown(names[0]),
-            "second": shown(names[1]),
-            "predicted": float(both[0] @ both[1]),
-            "cosine": float(units[0] @ units[1]),
-        }
-        if self.pairs is None:
-            return {**answer, "counted": False}
-        contexts, times = self.pairs.row(first)
-        beside = contexts == second
-        observed = float(self.pairs.pmi(first, contexts[beside], times[beside])[0]) if beside.any() else None
+        first, second = (_text(question, name) for name in ("first", "second"))
+        found = self.vectors.explain(first, second, _number(question), self.pairs)
         return {
-            **answer,
-            "counted": True,
-            "times": float(times[beside].sum()),
-            "observed": observed,
-            "shared": self._shared(self.pairs, first, second, _number(question)),
+            "first": short_text(first),
+            "second": short_text(second),
+            "inner": found.pmi.inner,
+            "predicted": found.pmi.predicted,
+            "similarity": found.similarity,
+            "counted": self.pairs is not None,
+            "observed": found.pmi.observed,
+            "times": found.pmi.count,
+            "shared": [self._shared(context) for context in found.contexts],
         }
 
-    def _observed(self, pairs: PairRows, word_id: int, most: int) -> list[tuple[str, float, float]]:
-        contexts, times, pmi = _often(pairs, word_id)
-        best = np.argsort(-pmi, kind="stable")[:most]
-        return [(self._word(contexts[place]), float(pmi[place]), float(times[place])) for place in best]
+    def _observed(self, pairs: "PairTable", word: str, most: int) -> list[tuple[str, float | None, float | None]]:
+        found = self.vectors.observed(word, pairs, most)
+        return [(short_text(one.second), one.observed, one.count) for one in found]
 
-    def _shared(self, pairs: PairRows, first: int, second: int, most: int) -> list[tuple[str, float, float]]:
-        """Contexts of both words with their two pmis, by the smaller one."""
-        contexts, _, pmi = _often(pairs, first)
-        others, _, other_pmi = _often(pairs, second)
-        shared, here, there = np.intersect1d(contexts, others, assume_unique=True, return_indices=True)
-        here_pmi, there_pmi = pmi[here], other_pmi[there]
-        best = np.argsort(-np.minimum(here_pmi, there_pmi), kind="stable")[:most]
-        return [(self._word(shared[place]), float(here_pmi[place]), float(there_pmi[place])) for place in best]
+    def _shared(self, context: SharedContext) -> tuple[str, float, float | None, float | None]:
+        return short_text(context.word), context.score, self._pmi(context.first), self._pmi(context.second)
 
-    def _word(self, word_id: int) -> str:
-        return shown(self.vectors.words[int(word_id)])
-
-
-def keywords(vectors: Vectors, words: Counter[str], topn: int) -> list[tuple[str, float]]:
-    """Words of a text by their inner product with the sum of its vectors (Su 2017), the highest first.
-
-    Parameters
-    ----------
-    vectors : Vectors
-    words : Counter
-        How often each word stands in the text; all of them are known.
-    topn : int
-
-    Returns
-    -------
-    Words and inner products; in a tie the one that stands first in the text comes first.
-    """
-    if not words:
-        return []
-    rows = vectors.matrix[[vectors.word_id(word) for word in words]].astype(np.float64)
-    scores = rows @ (np.array(list(words.values()), np.float64) @ rows)
-    distinct = list(words)
-    return [(distinct[place], float(scores[place])) for place in np.argsort(-scores, kind="stable")[:topn]]
-
-
-def _often(pairs: PairRows, word_id: int) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]:
-    """A word's contexts that were met often enough, how often, and their pmi."""
-    contexts, times = pairs.row(word_id)
-    kept = times >= LEAST_TIMES
-    return contexts[kept], times[kept], pairs.pmi(word_id, contexts[kept], times[kept])
+    def _pmi(self, pmi: Pmi) -> float | None:
+        """As observed, where pairs were counted, else as predicted."""
+        return pmi.predicted if self.pairs is None else pmi.observed
 
 
 def _rows(found: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    return [(shown(word), score) for word, score in found]
+    return [(short_text(word), score) for word, score in found]
 
 
 def _text(question: Question, name: str) -> str:

@@ -42,6 +42,9 @@
     return button;
   }
 
+  /** A figure with so many decimals; what is not known is a dash. */
+  const decimals = (figure, places) => (figure === null ? "–" : figure.toFixed(places));
+
   function head(name) {
     const cell = make("th", null, make("bdi", name));
     cell.scope = "col";
@@ -53,7 +56,7 @@
   function list(title, hint, heads, rows, places) {
     const body = make("tbody", null, ...rows.map(([word, ...figures]) => {
       const cells = figures.map((figure, column) => {
-        const cell = make("td", typeof figure === "number" ? figure.toFixed(places[column]) : figure);
+        const cell = make("td", decimals(figure, places[column]));
         cell.className = "number";
         return cell;
       });
@@ -88,18 +91,16 @@
     },
     analogy: (answer) => [lists(list("", say("analogyHint"), [say("cosine")], answer.words, [3]))],
     pair(answer) {
-      const head = [[say("predicted"), answer.predicted.toFixed(2)], [say("cosine"), answer.cosine.toFixed(3)]];
-      if (!answer.counted) return [figures(head), quiet(say("withoutPairs"))];
-      head.push([say("observedPmi"), answer.observed === null ? say("never") : answer.observed.toFixed(2)], [say("times"), answer.times.toFixed(1)]);
-      const note = evened() ? [quiet(say("evenedPair", facts.power))] : [];
-      return [figures(head), ...note, lists(list(say("shared"), say("sharedHint"), [answer.first, answer.second], answer.shared, [2, 2]))];
+      const inner = evened() ? say("innerEvened", facts.power) : say("inner");
+      const head = [[say("predicted"), decimals(answer.predicted, 2)], [inner, answer.inner.toFixed(2)], [say("likeness"), answer.similarity.toFixed(3)]];
+      if (answer.counted) head.push([say("observedPmi"), answer.times === 0 ? say("never") : decimals(answer.observed, 2)], [say("times"), decimals(answer.times, 1)]);
+      const hint = say(answer.counted ? "sharedObserved" : "sharedPredicted");
+      return [figures(head), lists(list(say("shared"), hint, [say("score"), answer.first, answer.second], answer.shared, [1, 2, 2]))];
     },
     keywords(answer) {
       const parts = [quiet(say("known", digits.format(answer.known), digits.format(answer.unknown)))];
       if (answer.unknown_words.length) parts.push(quiet(say("unknown", answer.unknown_words.join(" · "))));
-      if (evened()) parts.push(warning(say("evenedKeywords", facts.power)));
-      const rows = answer.words.map(([word, score, times]) => [word, score, times]);
-      return [...parts, lists(list(say("keywords"), say("keywordsHint"), [say("product"), say("often")], rows, [1, 0]))];
+      return [...parts, lists(list(say("keywords"), say("keywordsHint"), [say("score"), say("often")], answer.words, [1, 0]))];
     },
   };
 

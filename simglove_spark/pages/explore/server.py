@@ -9,7 +9,7 @@ from typing import Any
 
 from simglove_spark.errors import ConfigError, SimgloveError
 from simglove_spark.pages.explore.answers import QUESTIONS, Answers
-from simglove_spark.pages.shown import shown
+from simglove_spark.shown import short_text
 
 ADDRESS = "127.0.0.1"
 MOST_BYTES = 1 << 20  # of a question
@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _error(error: Exception) -> bytes:
-    return _json({"error": shown(str(error), MOST_SHOWN)})
+    return _json({"error": short_text(str(error), MOST_SHOWN)})
 
 
 def _json(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The words of a text that a vocabulary knows, whatever tokenizer the vocabulary came from."""
+"""The words of a text as a vocabulary spells them, whatever tokenizer the vocabulary came from."""
 
 import re
 from collections.abc import Container, Iterator
@@ -9,8 +9,8 @@ PARTS = re.compile(r"\w+")
 LONGEST = 8  # characters of a word in such a script
 
 
-def words_of(text: str, known: Container[str]) -> Iterator[tuple[str, bool]]:
-    """Words of a text in order, and whether each is known.
+def words_of(text: str, known: Container[str]) -> Iterator[str]:
+    """Words of a text in order, spelled as they are known, where they are.
 
     Between blanks stands a word, as it is or in lower case; else its runs of letters and digits are looked up. What is still
     unknown and written without blanks is cut into the longest known words from left to right.
@@ -19,7 +19,7 @@ def words_of(text: str, known: Container[str]) -> Iterator[tuple[str, bool]]:
         for part in [piece] if _spelling(piece, known) else PARTS.findall(piece):
             word = _spelling(part, known)
             if word or not UNSPACED.search(part):
-                yield word or part, bool(word)
+                yield word or part
             else:
                 yield from _longest(part, known)
 
@@ -28,10 +28,10 @@ def _spelling(word: str, known: Container[str]) -> str | None:
     return next((spelling for spelling in (word, word.lower()) if spelling in known), None)
 
 
-def _longest(text: str, known: Container[str]) -> Iterator[tuple[str, bool]]:
+def _longest(text: str, known: Container[str]) -> Iterator[str]:
     start = 0
     while start < len(text):
         cuts = (text[start : start + length] for length in range(LONGEST, 0, -1))
         word = next((cut for cut in cuts if cut in known), text[start])
-        yield word, word in known
+        yield word
         start += len(word)

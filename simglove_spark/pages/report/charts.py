@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from simglove_spark.evaluate import spearman
 from simglove_spark.pages.report.word_map import Projection, project
-from simglove_spark.pages.shown import shown
+from simglove_spark.pages.telling_words import even_ranks
+from simglove_spark.shown import short_text
 from simglove_spark.vectors import Vectors
 
 POINTS = 5000  # words in the chart of norms, at most: by rank, evenly on a scale of logarithms
 BINS, LEAST_IN_BIN = 40, 10
 OFTEN = 100  # a word met so often has a vector that means something
-FIRST_RANK, LAST_RANK, WATCHED = 150, 10_000, 12  # the words watched by default: no stop words, and none that are rare
 NEIGHBOURS = 8
 
 
@@ -42,10 +42,10 @@ def norms(vectors: Vectors) -> dict[str, Any] | None:
     if rare is None:
         return None
     order = vectors.most_frequent(len(vectors))
-    ids = order[_ranks(0, len(order) - 1, POINTS)]
+    ids = order[even_ranks(0, len(order) - 1, POINTS)]
     often = np.flatnonzero(vectors.counts >= OFTEN)
     return {
-        "words": [shown(vectors.words[int(word)]) for word in ids],
+        "words": [short_text(vectors.words[int(word)]) for word in ids],
         "points": np.column_stack([rare[ids], vectors.norms[ids]]).round(4).tolist(),
         "counts": vectors.counts[ids].tolist(),
         "medians": medians(rare[order], vectors.norms[order]),
@@ -71,29 +71,17 @@ def word_map(vectors: Vectors, words: int, projection: Projection, seed: int) ->
     """Words, counts and coordinates of the most frequent words."""
     ids = vectors.most_frequent(words)
     return {
-        "words": [shown(vectors.words[int(word)]) for word in ids],
+        "words": [short_text(vectors.words[int(word)]) for word in ids],
         "counts": vectors.counts[ids].tolist(),
         "places": project(vectors, ids, projection, seed).round(4).tolist(),
     }
-
-
-def telling_words(vectors: Vectors) -> list[str]:
-    """Words to watch when none is named: by rank, evenly on a scale of logarithms."""
-    order = vectors.most_frequent(len(vectors))
-    first, last = min(FIRST_RANK, len(order) // 2), min(LAST_RANK, len(order) - 1)
-    return [vectors.words[int(order[rank])] for rank in _ranks(first, last, WATCHED)]
-
-
-def _ranks(first: int, last: int, most: int) -> NDArray[np.intp]:
-    """At most so many ranks from ``first`` to ``last``, evenly on a scale of logarithms as far as whole numbers are."""
-    return np.unique(np.geomspace(first + 1, last + 1, most).round().astype(np.intp) - 1)
 
 
 def neighbours(vectors: Vectors, words: Sequence[str]) -> list[dict[str, Any]]:
     """What behaves like each word, and what is said together with it."""
     found = []
     for word in words:
-        row = {"word": shown(word), "count": int(vectors.counts[vectors.word_id(word)])}
+        row = {"word": short_text(word), "count": int(vectors.counts[vectors.word_id(word)])}
         row["similar"] = _shown(vectors.most_similar(word, NEIGHBOURS))
         row["correlative"] = _shown(vectors.most_correlative(word, NEIGHBOURS))
         found.append(row)
@@ -101,4 +89,4 @@ def neighbours(vectors: Vectors, words: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _shown(rows: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    return [(shown(word), score) for word, score in rows]
+    return [(short_text(word), score) for word, score in rows]

@@ -9,17 +9,20 @@ from typing import Any
 
 from simglove_spark.errors import ConfigError
 from simglove_spark.pages.report import charts, tables
-from simglove_spark.pages.report.run_folder import RunFolder
+from simglove_spark.pages.report.run_folder import Evaluation, RunFolder
 from simglove_spark.pages.report.word_map import Projection
+from simglove_spark.pages.telling_words import telling_words
 from simglove_spark.progress import plain
+from simglove_spark.shown import short_text
 
+WATCHED = 12  # words, where none is named
 PAGES = files("simglove_spark.pages")
 NEEDED = "report must have Jinja2; got an environment without it. Install it: pip install 'simglove-spark[report]'"
 
 
 def render(
     folder: RunFolder,
-    evaluations: Sequence[tuple[str, list[dict[str, Any]]]],
+    evaluations: Sequence[Evaluation],
     watch: Sequence[str],
     map_words: int,
     projection: Projection,
@@ -29,7 +32,7 @@ def render(
     Parameters
     ----------
     folder : RunFolder
-    evaluations : sequence of (name, results)
+    evaluations : sequence of (name, rows)
         As `read_evaluations` gives them.
     watch : sequence of str
         Words whose neighbours are shown; when there are none, words of all ranks.
@@ -51,7 +54,7 @@ def render(
         raise ConfigError(NEEDED) from error
     vectors = folder.vectors
     manifest = folder.manifests["vectors"]
-    watched = charts.neighbours(vectors, watch or charts.telling_words(vectors))
+    watched = charts.neighbours(vectors, watch or telling_words(vectors, WATCHED))
     passes = manifest.details.get("passes", [])
     data = {
         "losses": charts.losses(passes),
@@ -68,7 +71,7 @@ def render(
         stages=tables.stages(folder),
         lineage=tables.lineage(folder),
         settings=tables.settings(folder),
-        evaluations=[(name, *tables.evaluation(results)) for name, results in evaluations],
+        evaluations=[(short_text(name), *tables.evaluation(rows)) for name, rows in evaluations],
         watched=watched,
         power=tables.evened(manifest),
         data=plain(data),

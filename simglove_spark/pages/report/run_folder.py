@@ -1,15 +1,18 @@
 """What a report is made of: the tables of a run folder, its run.json, and results of `simglove evaluate --json`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simglove_spark.errors import InputError
+from simglove_spark.evaluate.saved import Compared, Scored, read_saved
 from simglove_spark.manifest import FILE_NAME, Manifest
 from simglove_spark.vectors import Vectors
 
+Evaluation = tuple[str, Sequence[Scored] | Sequence[Compared]]
+FIGURES = ("seconds", "rows", "bytes")
 TABLES = ("word_counts", "vocabulary", "phrases", "pairs", "vectors")
 
 
@@ -41,56 +44,41 @@ class RunFolder:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    found = read_object(path) if path.is_file() else {}
-    stages, config = found.get("stages", {}), found.get("config", {})
-    if not (
-        isinstance(config, dict) and isinstance(stages, dict) and all(isinstance(s, dict) for s in stages.values())
-    ):
-        raise InputError(f"run.json must hold config and stages as objects; got others ({path}). Run the stages again.")
-    return found
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object.
-
-    Raises
-    ------
-    InputError
-        When it is missing or something else.
-    """
+    """What run.json says; nothing where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"file must be readable; got {error.strerror} ({path}). Give another path.") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"file must be JSON; got {error} ({path}). Write it again.") from error
+        found = json.loads(path.read_bytes()) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"run.json must be JSON; got {str(error)[:200]} ({path}). Run the stages again.") from error
+    if not _is_record(found):
+        raise InputError(f"run.json must hold config and stages as objects; got others ({path}). Run the stages again.")
+    return dict(found)
+
+
+def _is_record(found: Any) -> bool:
+    """Whether a value has the parts that the page reads, of the kinds that `run` writes."""
     if not isinstance(found, dict):
-        raise InputError(f"file must hold a JSON object; got {type(found).__name__} ({path}). Write it again.")
-    return found
+        return False
+    stages, config = found.get("stages", {}), found.get("config", {})
+    if not (isinstance(config, dict) and isinstance(stages, dict)):
+        return False
+    whole = all(isinstance(stage, dict) for stage in stages.values())
+    return whole and all(
+        type(stage[figure]) in (int, float) for stage in stages.values() for figure in FIGURES if figure in stage
+    )
 
 
-def read_evaluations(paths: Sequence[Path]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Name and results of each model in files that `simglove evaluate --json` wrote, and of a comparison where there is one.
+def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
+    """Rows of each model in files that `simglove evaluate --json` wrote, and of a comparison where there is one.
 
     Raises
     ------
     InputError
-        When one has no list of results.
+        When one is missing, or something else.
     """
-    return [told for path in paths for told in _evaluations(path, read_object(path))]
-
-
-def _evaluations(path: Path, document: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    models, shared = document.get("models"), document.get("shared")
-    parts = [document]
-    if isinstance(models, list):
-        parts = [*models, *([] if shared is None else [shared])]
-    for part in parts:
-        results = part.get("results") if isinstance(part, dict) else part
-        if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-            raise InputError(
-                f"evaluation must hold a list of results; got {type(results).__name__} ({path}). "
-                "Give a file that `simglove evaluate --json` wrote."
-            )
-        of = "the words that all share" if part is shared else part.get("vectors", "")
-        yield f"{path.name}: {of}".removesuffix(": "), results
+    found: list[Evaluation] = []
+    for path in paths:
+        saved = read_saved(path)
+        found += [(f"{path.name}: {name}", rows) for name, rows in saved.models]
+        if saved.shared:
+            found.append((f"{path.name}: the words that all share", saved.shared))
+    return found

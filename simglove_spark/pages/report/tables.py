@@ -1,6 +1,6 @@
 """What the report shows in rows: the run at a glance, its stages, lineage and settings, and what an evaluation found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -13,11 +13,12 @@ from simglove_spark.config import (
     TrainConfig,
     VocabularyConfig,
 )
+from simglove_spark.evaluate.saved import Compared, Scored
 from simglove_spark.manifest import Manifest
 from simglove_spark.memory import show_size
 from simglove_spark.pages.report.run_folder import RunFolder
-from simglove_spark.pages.shown import shown
 from simglove_spark.progress import readable
+from simglove_spark.shown import short_text
 
 GROUPS = {
     "Corpus": CorpusConfig,
@@ -29,7 +30,7 @@ GROUPS = {
     "Spark": SparkConfig,
 }
 STAGE_OF_TABLE = {"vocabulary": "count-words", "pairs": "count-pairs", "vectors": "train"}
-NAMING = ("kind", "file", "measure", "part")  # columns that say of what the figures are
+NAMING = ("kind", "file", "measure", "part", "vectors", "against")  # columns of words
 SHOWN_SHA = 12  # characters of a checksum
 
 
@@ -143,48 +144,20 @@ def _text(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return shown(", ".join(map(str, value)) if isinstance(value, list) else str(value), 500)
+    return short_text(", ".join(map(str, value)) if isinstance(value, list) else str(value), 500)
 
 
-def evaluation(results: Sequence[dict[str, Any]]) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows of what an evaluation found: a row a result, and one for each part of it that has a score.
-
-    Whatever fields a result has are shown, so that a newer evaluation is too.
-    """
-    rows = [row for result in results for row in _scored(result)]
-    columns = list(dict.fromkeys([*NAMING, *(name for row in rows for name in row)]))
-    return [name for name in columns if any(row.get(name) for row in rows)], rows
+def evaluation(rows: Sequence[Scored] | Sequence[Compared]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Columns and rows of what an evaluation found."""
+    return rows[0]._fields if rows else (), [[_figure(value) for value in row] for row in rows]
 
 
-def _scored(result: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """The result's own figures, unless a part of it is said to be all of it, and those of its parts."""
-    parts = [
-        {"part": str(one.get("name", key)), **{name: told for name, told in one.items() if name != "name"}}
-        for key, value in result.items()
-        for one in ([value] if isinstance(value, dict) else _parts(value))
-        if "score" in one or "difference" in one
-    ]
-    if all(one["part"] != "all" for one in parts):
-        yield {
-            key: _figure(value, key)
-            for key, value in result.items()
-            if not isinstance(value, dict) and not _parts(value)
-        }
-    head = {key: result[key] for key in NAMING if key in result}
-    for one in parts:
-        yield from _scored({**head, **one})
-
-
-def _parts(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _figure(value: Any, name: str = "") -> str:
-    if isinstance(value, list):
-        return (" to " if name == "interval" else ", ").join(map(_figure, value))
+def _figure(value: str | float | tuple[float, float] | None) -> str:
+    if isinstance(value, tuple):
+        return " to ".join(map(_figure, value))
     if isinstance(value, float):
         return f"{value:.3f}"
-    return "" if value is None else shown(readable(value))
+    return "" if value is None else short_text(readable(value))
 
 
 def evened(manifest: Manifest | None) -> float | None:
