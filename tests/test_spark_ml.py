@@ -55,22 +55,24 @@ def test_the_model_is_that_of_the_commands(model: "SimplerGloveModel", tmp_path:
 
 
 def test_transform_is_as_word2vec_has_it(model: "SimplerGloveModel", texts: "DataFrame") -> None:
-    odd = texts.limit(1).selectExpr("-2 AS n", "'nowhere' AS body", "array('nowhere', null) AS words")
-    known, given = (
-        model.vectors,
-        texts.unionAll(odd).unionAll(odd.selectExpr("-3 AS n", "'' AS body", "array() AS words")),
-    )
+    known, session = model.vectors, texts.sparkSession
+    rows = [tuple(row) for row in texts.limit(20).collect()]
+    odd = [
+        (-1, None, None),
+        (-2, "nowhere", ["nowhere", None]),
+        (-3, "", []),
+        (-4, "nowhere", [known.words[0], "nowhere"]),
+    ]
+    given = session.createDataFrame([*rows, *odd], texts.schema)
     found = vectors_of(model.transform(given))
-    for number, _, words in texts.where("n >= 0").collect():
+    for number, _, words in rows:
         total = np.sum([known[word] for word in words], axis=0, dtype=np.float64) if words else np.zeros(6)
         assert np.allclose(found[number] or [], total / max(1, len(words)))
     assert found[-1] is None and found[-2] == found[-3] == [0.0] * 6
-    half = texts.limit(1).selectExpr("1 AS n", f"array('{known.words[0]}', 'nowhere') AS words")
-    assert np.allclose(vectors_of(model.transform(half))[1] or [], known.matrix[0] / 2)
-    summed = model.copy().setCombine("sum").setInputCol("body").transform(given)
-    assert np.allclose(
-        vectors_of(summed)[0] or [], known.matrix[[known.word_id(w) for w in texts.first().words]].sum(axis=0)
-    )
+    assert np.allclose(found[-4] or [], known.matrix[0] / 2)
+    summed = vectors_of(model.copy().setCombine("sum").setInputCol("body").transform(given))
+    for number, _, words in rows:
+        assert np.allclose(summed[number] or [], np.sum([np.zeros(6), *(known[word] for word in words)], axis=0))
 
 
 def test_vectors_and_synonyms(model: "SimplerGloveModel") -> None:
@@ -175,3 +177,23 @@ def test_the_example_of_word2vec_runs(spark: "SparkSession") -> None:
     word2vec = SimplerGlove(vectorSize=3, minCount=0, inputCol="text", outputCol="result")
     result = word2vec.fit(documents).transform(documents)
     assert [len(vector) for _, vector in result.collect()] == [3, 3, 3]
+
+
+def test_the_examples_in_the_readme_run(
+    texts: "DataFrame", model: "SimplerGloveModel", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["king", "queen", *model.vectors.words[:20]]
+    matrix = np.random.default_rng(1).standard_normal((len(words), 4))
+    Vectors(words, matrix, np.arange(len(words), 0, -1)).save(tmp_path / "runs" / "first" / "vectors")
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    examples = [
+        part.partition("```")[0] for part in readme.split("```python\n") if "spark_vectors" in part.partition("```")[0]
+    ]
+    assert len(examples) == 2
+    monkeypatch.chdir(tmp_path)
+    kings = texts.sparkSession.createDataFrame([("king queen " * 10,), (None,)], "body string")
+    known: dict[str, Any] = {"df": kings, "spark": texts.sparkSession}
+    for example in examples:
+        exec(example, known)
+    assert known["found"].count() == known["asked"].count() == 2
+    assert known["near"].count() == 10 * len(words)

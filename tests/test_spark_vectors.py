@@ -88,10 +88,13 @@ def test_what_a_text_is(table: TableVectors) -> None:
     )
 
 
-def test_long_words_are_not_remembered(folder: Path) -> None:
-    fresh = TableVectors.load(folder)
-    fresh.row_keywords([f"{number:0100}" for number in range(50)] + ["king"])
-    assert fresh._once("remembered", None, dict).cache_info().currsize == 1  # type: ignore[attr-defined]
+def test_words_are_remembered_but_for_long_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, looked_up = TableVectors.load(folder), []
+    find = fresh._learned_id
+    monkeypatch.setattr(fresh, "_learned_id", lambda word: looked_up.append(word) or find(word))
+    for _ in range(3):
+        fresh.row_keywords(["king", "nowhere", "x" * 100, "king"])
+    assert looked_up == ["king", "nowhere", *["x" * 100] * 3]
 
 
 def test_other_vectors_are_refused(folder: Path, tmp_path: Path) -> None:

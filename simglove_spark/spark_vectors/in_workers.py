@@ -1,7 +1,7 @@
 """What a row is answered with, in a Python worker of Spark that needs neither pyspark nor numba for it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -45,7 +45,7 @@ class TableVectors(Vectors):
 
     def row_pmi(self, first: str | None, second: str | None) -> float | None:
         """As `pmi`'s ``predicted``."""
-        ids = self._id(first), self._id(second)
+        ids = self._find(first), self._find(second)
         return None if ids[0] is None or ids[1] is None else self._pmi(ids[0], ids[1], {}, None).predicted
 
     def row_combined(self, text: Text | None, combine: Combine) -> list[float] | None:
@@ -75,13 +75,21 @@ class TableVectors(Vectors):
         return Sentence(ids, ()) if ids.size else None
 
     def _ids(self, words: Sequence[str]) -> NDArray[np.intp]:
-        return np.array([found for word in words if (found := self._id(word)) is not None], np.intp)
+        find = self._find
+        return np.array([found for word in words if (found := find(word)) is not None], np.intp)
 
-    def _id(self, word: str | None) -> int | None:
-        if not isinstance(word, str) or len(word) > LONGEST:
-            return None if word is None else self._learned_id(word)
-        found: int | None = self._once("remembered", None, lambda: lru_cache(REMEMBERED)(self._learned_id))(word)
-        return found
+    @property
+    def _find(self) -> Callable[[str | None], int | None]:
+        """Looks ids up and remembers those of words that are not long."""
+
+        def make() -> Callable[[str | None], int | None]:
+            remembered = lru_cache(REMEMBERED)(self._learned_id)
+            return lambda word: remembered(word) if type(word) is str and len(word) <= LONGEST else self._long(word)
+
+        return self._once("find", None, make)
+
+    def _long(self, word: str | None) -> int | None:
+        return None if word is None else self._learned_id(word)
 
     def _spelled(self, ids: NDArray[np.intp]) -> list[str]:
         return [self.words[int(word)] for word in ids]
