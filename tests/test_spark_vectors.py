@@ -119,6 +119,12 @@ def test_every_block_of_neighbours_is_that_of_vectors(
         assert [row["rank"] for row in found] == [1, 2, 3, 4] * len(KNOWN)
 
 
+def test_a_block_of_words_without_vectors_has_no_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_workers, "ROWS", 2)
+    found = TableVectors(["a", "b", "c"], [[0, 0], [0, 0], [1, 0]]).block_of_neighbours(0, 2, "cosine")
+    assert found.num_rows == 0
+
+
 # --- on Spark ---
 
 

@@ -79,17 +79,16 @@ class TableVectors(Vectors):
         return np.array([found for word in words if (found := find(word)) is not None], np.intp)
 
     @property
-    def _find(self) -> Callable[[str | None], int | None]:
+    def _find(self) -> Callable[[Any], int | None]:
         """Looks ids up and remembers those of words that are not long."""
 
-        def make() -> Callable[[str | None], int | None]:
+        def make() -> Callable[[Any], int | None]:
             remembered = lru_cache(REMEMBERED)(self._learned_id)
-            return lambda word: remembered(word) if type(word) is str and len(word) <= LONGEST else self._long(word)
+            return lambda word: (
+                remembered(word) if type(word) is str and len(word) <= LONGEST else self._learned_id(word)
+            )
 
         return self._once("find", None, make)
-
-    def _long(self, word: str | None) -> int | None:
-        return None if word is None else self._learned_id(word)
 
     def _spelled(self, ids: NDArray[np.intp]) -> list[str]:
         return [self.words[int(word)] for word in ids]
