@@ -43,7 +43,7 @@ def sentence_vector(text: "Column | str", how: How = "sum", *, vectors: str | Pa
     text : Column or str
         Column of text or of arrays of words.
     how
-        ``sum``, ``mean`` or ``whitened``.
+        ``sum``, ``mean``, ``sif`` or ``whitened``.
     vectors : str or Path
         Folder of a vectors table.
 

@@ -15,13 +15,10 @@ from simglove_spark.asking.sentences import Sentence
 from simglove_spark.errors import InputError
 from simglove_spark.vectors import Vectors
 
-ROWS = (
-    1 << 8
-)  # words whose neighbours are looked for at once: their number decides the last digits, so it never changes
-REMEMBERED, LONGEST = (
-    1 << 17,
-    64,
-)  # words whose ids a process remembers, and their characters: a search takes some 20 microseconds
+#: Words whose neighbours are looked for at once: their number decides the last digits, so it never changes.
+ROWS = 1 << 8
+#: Words whose ids a process remembers, and their characters at most: a search takes some 20 microseconds.
+REMEMBERED, LONGEST = 1 << 17, 64
 NEIGHBOURS = pa.schema(
     [("word", pa.string()), ("neighbour", pa.string()), ("score", pa.float32()), ("rank", pa.int32())]
 )
@@ -53,7 +50,7 @@ class TableVectors(Vectors):
         if text is None:
             return None
         words = _words(text)
-        total = self._sum(self._ids(words))
+        total = self._sum(self._ids(words), weighed=False)
         return (total / max(1, len(words)) if combine == "mean" else total).tolist()
 
     def block_of_neighbours(self, block: int, topn: int, measure: Measure) -> pa.RecordBatch:
