@@ -99,6 +99,11 @@ def test_many_words_have_the_neighbours_of_each(monkeypatch: pytest.MonkeyPatch,
     assert again[:, :9].tolist() == ids.tolist()
 
 
+def test_a_word_alone_has_no_neighbours() -> None:
+    ids, scores = Vectors(["alone"], np.ones((1, 2))).neighbours(["alone"], 3)
+    assert (ids.shape, scores.shape) == ((1, 0), (1, 0))
+
+
 def test_impossible_questions_for_neighbours_are_refused() -> None:
     known = vectors()
     with pytest.raises(ConfigError, match=r"measure must be one of pmi, cosine, similarity; got 'x'"):

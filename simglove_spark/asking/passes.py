@@ -86,6 +86,8 @@ def best_of_many(
     Rows intp[n, topn] and scores float32[n, topn], highest first, the lower row first in a tie.
     """
     ids, scores = np.full((len(queries), topn), -1, np.intp), np.full((len(queries), topn), -np.inf, np.float32)
+    if topn == 0:
+        return ids, scores
     asked = np.asarray(left_out, np.intp)
     step = max(topn, SCORES // max(1, len(queries)))
     for start in range(0, len(matrix), step):
