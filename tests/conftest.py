@@ -21,9 +21,24 @@ SPARK = SparkConfig(
     spark_conf=("spark.sql.shuffle.partitions=2", "spark.default.parallelism=2"),
 )
 
+#: Files that take a minute and more, begun first so that none is left over for one process alone at the end.
+LONGEST = [
+    "faults",
+    "wheel",
+    "resume",
+    "counting",
+    "disk",
+    "bad_files",
+    "spark_vectors",
+    "spark_ml",
+    "worker_memory",
+    "frames",
+]
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests, and those in a browser, run only where they are asked for: pytest -m slow, pytest -m browser."""
+    """Long files first. Slow tests, and those in a browser, run only where asked for: pytest -m slow, pytest -m browser."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
     for marker in ("slow", "browser"):
         if marker not in config.option.markexpr:
             for item in items:

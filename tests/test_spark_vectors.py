@@ -178,7 +178,9 @@ def test_neighbours_of_every_word_for_any_partitioning(
 
 @pytest.mark.spark
 def test_what_is_refused(spark: "SparkSession", folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"how must be one of sum, mean, whitened; got 'max'\. Name one of them\."):
+    with pytest.raises(
+        ConfigError, match=r"how must be one of sum, mean, sif, whitened; got 'max'\. Name one of them\."
+    ):
         sentence_vector("t", "max", vectors=folder)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="measure must be one of pmi, cosine, similarity; got 'l2'"):
         neighbours(spark, folder, measure="l2")  # type: ignore[arg-type]
