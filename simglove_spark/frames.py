@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from simglove_spark import cooccurrence, counting, vocabulary
 from simglove_spark.cache import temporary_home
+from simglove_spark.choices import check_choice
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig
 from simglove_spark.corpus import TABLE
 from simglove_spark.errors import ConfigError, InputError
@@ -200,8 +201,8 @@ def checked_config(kind: type[Made], options: dict[str, Any]) -> Made:
     """
     for name, hint in get_type_hints(kind).items():
         choices = get_args(hint) if get_origin(hint) is Literal else ()
-        if name in options and choices and options[name] not in choices:
-            raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {options[name]!r}. Name one of them.")
+        if name in options and choices:
+            check_choice(name, options[name], choices)
     return kind(**options)
 
 

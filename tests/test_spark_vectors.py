@@ -90,8 +90,8 @@ def test_what_a_text_is(table: TableVectors) -> None:
 
 def test_words_are_remembered_but_for_long_ones(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh, looked_up = TableVectors.load(folder), []
-    find = fresh._learned_id
-    monkeypatch.setattr(fresh, "_learned_id", lambda word: looked_up.append(word) or find(word))
+    find = fresh.learned_id
+    monkeypatch.setattr(fresh, "learned_id", lambda word: looked_up.append(word) or find(word))
     for _ in range(3):
         fresh.row_keywords(["king", "nowhere", "x" * 100, "king"])
     assert looked_up == ["king", "nowhere", *["x" * 100] * 3]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from simglove_spark.asking import passes
 from simglove_spark.asking.known_words import KnownWords
 from simglove_spark.asking.metric import Metric
+from simglove_spark.choices import check_choice
 from simglove_spark.errors import ConfigError, InputError
 
 CONTEXT_WORDS = 100_000
@@ -92,8 +93,7 @@ class Neighbours(KnownWords):
         -------
         Ids intp[n, topn] and scores float32[n, topn], highest first; a word is none of its own neighbours.
         """
-        if measure not in get_args(Measure):
-            raise ConfigError(f"measure must be one of {', '.join(get_args(Measure))}; got {measure!r}. Use pmi.")
+        check_choice("measure", measure, get_args(Measure), "Use pmi.")
         self._check_topn(topn)
         ids = self._ids_of(words)
         queries, scale = self.matrix[ids], None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from simglove_spark.asking import passes
 from simglove_spark.asking.metric import Metric
 from simglove_spark.asking.neighbours import Neighbours
+from simglove_spark.choices import check_choice
 from simglove_spark.errors import ConfigError, InputError
 
 TEXT_WORDS = 20_000  # most frequent words that stand for an average text; they are some 95 % of it
@@ -62,11 +63,12 @@ class Sentences(Neighbours):
         """Look a sentence's words up; what comes out may be asked for in place of the words, without a warning."""
         if isinstance(words, str):
             raise ConfigError(f"sentence must be a list of words; got {words[:40]!r}. Use words.split().")
-        ids = {word: self._learned_id(word) for word in dict.fromkeys(words)}
+        ids = {word: self.learned_id(word) for word in dict.fromkeys(words)}
         known = [found for word in words if (found := ids[word]) is not None]
         return Sentence(np.array(known, np.intp), tuple(word for word, found in ids.items() if found is None))
 
-    def _learned_id(self, word: str) -> int | None:
+    def learned_id(self, word: str) -> int | None:
+        """Id of a word of which something was learned; None of others, whose vectors are zeros, and of unknown ones."""
         found = self.words.find(word) if isinstance(word, str) else None
         return found if found is not None and self.matrix[found].any() else None
 
@@ -94,8 +96,7 @@ class Sentences(Neighbours):
 
     def sentence_vectors(self, sentences: Sequence[Words], how: How = "sum") -> NDArray[np.float32]:
         """Vectors of many sentences: float32[n, dim]; as `sentence_vector`, and the error names the sentence's place."""
-        if how not in get_args(How):
-            raise ConfigError(f"how must be one of {', '.join(get_args(How))}; got {how!r}. Use sum.")
+        check_choice("how", how, get_args(How), "Use sum.")
         known = [self._known(words, place) for place, words in enumerate(sentences)]
         sums = np.array([self._sum(ids, how == "sif") for ids in known]).reshape(len(known), self.matrix.shape[1])
         sizes = np.array([len(ids) for ids in known], np.float64).reshape(-1, 1)
@@ -141,9 +142,8 @@ class Sentences(Neighbours):
         InputError
             When no word is known.
         """
-        for name, value, kind in (("measure", measure, KeywordMeasure), ("candidates", candidates, Candidates)):
-            if value not in get_args(kind):
-                raise ConfigError(f"{name} must be one of {', '.join(get_args(kind))}; got {value!r}. Use the first.")
+        check_choice("measure", measure, get_args(KeywordMeasure), "Use the first.")
+        check_choice("candidates", candidates, get_args(Candidates), "Use the first.")
         self._check_topn(topn)
         ids = self._known(words)
         own, times = np.unique(ids, return_counts=True)

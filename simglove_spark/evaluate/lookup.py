@@ -9,11 +9,8 @@ from simglove_spark.vectors import Vectors
 
 
 def ids_of(vectors: Vectors, words: Iterable[str]) -> NDArray[np.intp]:
-    """Id of each word, or -1 without a vector; zeros, of a vocabulary's word that the corpus lacks, point nowhere."""
-    known: dict[str, int] = {}
+    """Id of each word, looked up once, or -1 where there is no vector or nothing was learned."""
     words = list(words)
-    for word in words:
-        if word not in known:
-            found = vectors.words.find(word)
-            known[word] = found if found is not None and vectors.matrix[found].any() else -1
-    return np.array([known[word] for word in words], dtype=np.intp)
+    known = {word: vectors.learned_id(word) for word in dict.fromkeys(words)}
+    ids = {word: -1 if found is None else found for word, found in known.items()}
+    return np.array([ids[word] for word in words], dtype=np.intp)

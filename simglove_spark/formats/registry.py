@@ -58,30 +58,22 @@ class Format:
 
 
 PLAIN: tuple[Dtype, ...] = ("float32",)
+_bare = partial(Format, forbidden=SEPARATORS, dtypes=PLAIN, counts=False)  # a word, a space and its numbers, no more
 FORMATS: dict[str, Format] = {
-    "word2vec-text": Format(
+    "word2vec-text": _bare(
         word2vec.write_text,
         partial(word2vec.load_word2vec, binary=False),
         'gensim.models.KeyedVectors.load_word2vec_format("FILE")',
-        forbidden=SEPARATORS,
-        dtypes=PLAIN,
-        counts=False,
     ),
-    "word2vec-binary": Format(
+    "word2vec-binary": _bare(
         word2vec.write_binary,
         partial(word2vec.load_word2vec, binary=True),
         'gensim.models.KeyedVectors.load_word2vec_format("FILE", binary=True)',
-        forbidden=SEPARATORS,
-        dtypes=PLAIN,
-        counts=False,
     ),
-    "glove-text": Format(
+    "glove-text": _bare(
         glove.write,
         glove.load_glove_text,
         'gensim.models.KeyedVectors.load_word2vec_format("FILE", no_header=True)',
-        forbidden=SEPARATORS,
-        dtypes=PLAIN,
-        counts=False,
     ),
     "kv": Format(
         keyed_vectors.write,

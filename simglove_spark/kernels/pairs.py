@@ -17,10 +17,16 @@ WAITING = 16
 
 
 @kernel
+def mix(key):
+    """A key's bits mixed, so that the lowest may choose a slot (uint64)."""
+    mixed = key * np.uint64(0x9E3779B97F4A7C15)
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+@kernel
 def home_of(table, key):
     """Place where the search for a key begins (int64)."""
-    mixed = key * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64(2 * ((mixed ^ (mixed >> np.uint64(32))) & np.uint64(table.size // 2 - 1)))
+    return np.int64(2 * (mix(key) & np.uint64(table.size // 2 - 1)))
 
 
 @kernel

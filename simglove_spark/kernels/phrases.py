@@ -10,7 +10,7 @@ the one behind it see the same words there: they agree on the place without know
 import numpy as np
 
 from simglove_spark.kernels.compile import kernel
-from simglove_spark.kernels.pairs import add_to_table, home_of
+from simglove_spark.kernels.pairs import add_to_table, home_of, mix
 from simglove_spark.kernels.tokens import END_OF_ROW, HOLE
 
 CUT = -3
@@ -27,8 +27,7 @@ def key_of(first, second):
 def find_phrase(keys, key):
     """Slot that holds the key, or the free slot where it belongs (uint64)."""
     mask = np.uint64(keys.size - 1)
-    mixed = key * np.uint64(0x9E3779B97F4A7C15)
-    slot = (mixed ^ (mixed >> np.uint64(32))) & mask
+    slot = mix(key) & mask
     while keys[slot] != 0 and keys[slot] != key:
         slot = (slot + np.uint64(1)) & mask
     return slot

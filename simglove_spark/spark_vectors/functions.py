@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from simglove_spark.asking.neighbours import Measure
 from simglove_spark.asking.sentences import How
+from simglove_spark.choices import check_choice
 from simglove_spark.errors import ConfigError
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import local_path
@@ -54,7 +55,7 @@ def sentence_vector(text: "Column | str", how: How = "sum", *, vectors: str | Pa
     InputError
         When the folder is no complete vectors table.
     """
-    _check("how", how, How)
+    check_choice("how", how, get_args(How))
     return _asked("sentence_vector", vectors, text, _literal(how))
 
 
@@ -132,7 +133,7 @@ def neighbours(
         As `sentence_vector`.
     """
     _check_topn(topn)
-    _check("measure", measure, Measure)
+    check_choice("measure", measure, get_args(Measure))
     folder, manifest = _table(vectors)
     blocks = spark.range(0, -(-manifest.rows // ROWS), 1, partitions)
     table = (str(folder), manifest.content_sha256)
@@ -172,11 +173,6 @@ def _literal(value: Any) -> "Column":
     from pyspark.sql.functions import lit
 
     return lit(value)
-
-
-def _check(name: str, value: str, kind: Any) -> None:
-    if value not in get_args(kind):
-        raise ConfigError(f"{name} must be one of {', '.join(get_args(kind))}; got {value!r}. Name one of them.")
 
 
 def _check_topn(topn: int) -> None:

@@ -80,9 +80,9 @@ class TableVectors(Vectors):
         """Looks ids up and remembers those of words that are not long."""
 
         def make() -> Callable[[Any], int | None]:
-            remembered = lru_cache(REMEMBERED)(self._learned_id)
+            remembered = lru_cache(REMEMBERED)(self.learned_id)
             return lambda word: (
-                remembered(word) if type(word) is str and len(word) <= LONGEST else self._learned_id(word)
+                remembered(word) if type(word) is str and len(word) <= LONGEST else self.learned_id(word)
             )
 
         return self._once("find", None, make)

@@ -6,6 +6,7 @@ from typing import Any, Self, get_args
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasInputCol, HasMaxIter, HasOutputCol, HasSeed
 
+from simglove_spark.choices import check_choice
 from simglove_spark.config import PairsConfig, RunConfig, TrainConfig, VocabularyConfig
 from simglove_spark.errors import ConfigError
 from simglove_spark.frames import checked_config
@@ -108,14 +109,12 @@ class SimplerGloveParams(HasInputCol, HasOutputCol, HasSeed, HasMaxIter):
 
     def _combined(self) -> str:
         combine = self.getCombine()
-        if combine not in get_args(Combine):
-            raise ConfigError(f"combine must be one of {', '.join(get_args(Combine))}; got {combine!r}. Use mean.")
+        check_choice("combine", combine, get_args(Combine), "Use mean.")
         return combine
 
     def _configs(self) -> tuple[dict[str, Any], TrainConfig, RunConfig]:
         """Options of counting, and the configurations of training."""
-        if self.getPreset() not in PRESETS:
-            raise ConfigError(f"preset must be one of {', '.join(PRESETS)}; got {self.getPreset()!r}. Name one.")
+        check_choice("preset", self.getPreset(), PRESETS, "Name one.")
         own = {option: self.getOrDefault(param) for param, option in OPTIONS.items()}
         own["min_count"] = max(1, own["min_count"])  # the examples of Word2Vec have 0
         further = {**PRESETS[self.getPreset()], **self.getOptions()}  # type: ignore[index]
