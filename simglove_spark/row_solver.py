@@ -55,7 +55,9 @@ class RowSolver:
         self.seen = counts > 0
         most = ROWS_PER_BLOCK if config.all_pairs_weight > 0 else ROWS_WITHOUT_ALL_PAIRS
         self.rows_per_block = min(most, max(1, int(self.seen.sum()) // LEAST_BLOCKS))
-        activities = (counts[self.seen] / counts[self.seen].mean()) ** config.all_pairs_power
+        # without all pairs G is only the preconditioner, for which a context's share of the cells is best
+        power = config.all_pairs_power if config.all_pairs_weight > 0 else 1.0
+        activities = (counts[self.seen] / counts[self.seen].mean()) ** power
         self.activities = np.zeros(counts.size, np.float32)
         self.activities[self.seen] = activities / activities.mean()
         starts = start_vectors(counts, config, config.dim**0.5)

@@ -190,6 +190,18 @@ def put_rows(words, rows, vectors, table):
             simd.store_row(table, words[row], d, floats)
 
 
+@inlined
+def entry(row, place):
+    """Component of a row (float64); 1 behind its end, which makes G's last row s."""
+    return np.float64(row[place]) if place < row.size else 1.0
+
+
+@inlined
+def left_end(place, size):
+    """First entry of a row of G that is summed: the part left of the diagonal is the mirror of the rest."""
+    return place // LANES * LANES if place < size else 0
+
+
 @kernel
 def add_gram(gram, first, last, rows, activities, sign):
     """Add sign * sum_r a_r x_r x_r^T to rows ``first`` to ``last`` of ``gram`` (float64[D + 1, D]), and to s.
@@ -198,14 +210,27 @@ def add_gram(gram, first, last, rows, activities, sign):
     Of G only the part right of the diagonal is summed, and a few entries left of it: `mirror` makes the rest.
     Each entry is summed in order of r, however the rows are shared out.
     """
-    size = rows.shape[1]
-    for r in range(rows.shape[0]):
-        row = rows[r]
-        for d in range(first, last):
-            factor = np.float64(sign * activities[r]) * (np.float64(row[d]) if d < size else 1.0)
-            target = gram[d]
-            for e in range(d // LANES * LANES if d < size else 0, size):
-                target[e] += factor * np.float64(row[e])
+    size, whole = rows.shape[1], rows.shape[0] // 4 * 4
+    for r in range(0, whole, 4):  # an entry is read and written once for four rows
+        a, b, c, d = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
+        wa, wb = np.float64(sign * activities[r]), np.float64(sign * activities[r + 1])
+        wc, wd = np.float64(sign * activities[r + 2]), np.float64(sign * activities[r + 3])
+        for place in range(first, last):
+            target, begin = gram[place], left_end(place, size)
+            fa, fb = wa * entry(a, place), wb * entry(b, place)
+            fc, fd = wc * entry(c, place), wd * entry(d, place)
+            for e in range(begin, size):
+                total = target[e] + fa * np.float64(a[e])
+                total += fb * np.float64(b[e])
+                total += fc * np.float64(c[e])
+                target[e] = total + fd * np.float64(d[e])
+    for r in range(whole, rows.shape[0]):
+        a, wa = rows[r], np.float64(sign * activities[r])
+        for place in range(first, last):
+            target, begin = gram[place], left_end(place, size)
+            fa = wa * entry(a, place)
+            for e in range(begin, size):
+                target[e] += fa * np.float64(a[e])
 
 
 @kernel
