@@ -85,8 +85,6 @@ _ours = threading.Event()  # set once a session was made here and not found
 def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "SparkSession":
     """The running session, or a new one: on a cluster as spark-submit says, else local Spark on this machine.
 
-    ``tell`` hears what a JVM of our own prints on standard error, a line at a time.
-
     Raises
     ------
     ResourceError
@@ -114,9 +112,8 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
     try:
-        SparkContext._ensure_initialized(
-            gateway=SparkContext._gateway or launched(tell)
-        )  # to see settings from outside
+        gateway = SparkContext._gateway or launched(tell)  # first, so that settings from outside can be seen
+        SparkContext._ensure_initialized(gateway=gateway)
         known = SparkConf(_jvm=SparkContext._jvm)
         builder = SparkSession.builder.appName(f"simglove {app_name}")
         ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}

@@ -24,8 +24,8 @@ def named_jobs(spark: "SparkSession", context: Any, description: str, task: Task
     Parameters
     ----------
     spark : SparkSession
-    context : SparkContext or None
-        None with Spark Connect, where operations get tags instead.
+    context
+        What a session has below it; None with Spark Connect, where operations get tags instead.
     description : str
     task : Task
         Knows the stage and the run id.

@@ -33,35 +33,31 @@ def lineage_listener(tell: Tell) -> "Lineage | None":
     if not is_configured(os.environ):
         return None
     try:
+        import openlineage.client  # noqa: F401 - so that a transport that cannot be imported is told as what it is
+    except ImportError as error:
+        missing = f"OpenLineage is configured; got {error}. pip install 'simglove-spark[lineage]'."
+        tell(f"No lineage is sent: {missing}", "warning")
+        return None
+    try:
         return Lineage(tell)
-    except ImportError:
-        missing = "openlineage-python, which is not installed: pip install 'simglove-spark[lineage]'"
-        tell(f"No lineage is sent. OpenLineage is configured and needs {missing}.", "warning")
     except Exception as error:
-        tell(f"No lineage is sent. OpenLineage is not configured well: {type(error).__name__}: {error}.", "warning")
-    return None
+        tell(f"No lineage is sent: OpenLineage is not configured well; got {type(error).__name__}: {error}.", "warning")
+        return None
 
 
 def is_configured(environment: Mapping[str, str]) -> bool:
     """Whether OpenLineage's client would find where to send events, in the environment or its file."""
     if environment.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
-    if any(
-        name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG") or name.startswith("OPENLINEAGE__") for name in environment
-    ):
+    ways = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT")
+    if any(name.startswith(ways) for name in environment):
         return True
     places = (Path.cwd(), Path.home() / ".openlineage")
     return any((place / "openlineage.yml").is_file() for place in places)
 
 
 class Lineage:
-    """Sends an event when a stage begins and when it ends.
-
-    Raises
-    ------
-    ImportError
-        When openlineage-python is not installed.
-    """
+    """Sends an event when a stage begins and when it ends."""
 
     def __init__(self, tell: Tell) -> None:
         from openlineage.client import OpenLineageClient, set_producer
