@@ -66,11 +66,16 @@ def launched(tell: Tell) -> Any:
     from pyspark.java_gateway import launch_gateway
 
     reading, writing = os.pipe()
-    threading.Thread(target=_tell_lines, args=(reading, tell), daemon=True).start()
+    teller = threading.Thread(target=_tell_lines, args=(reading, tell), daemon=True)
+    teller.start()
     try:
-        return launch_gateway(popen_kwargs={"stderr": writing})
-    finally:
+        gateway = launch_gateway(popen_kwargs={"stderr": writing})
+    except BaseException:
         os.close(writing)
+        teller.join(1)  # the JVM's last words, which tell why it did not start
+        raise
+    os.close(writing)
+    return gateway
 
 
 def _tell_lines(reading: int, tell: Callable[[str, str], None]) -> None:
