@@ -221,7 +221,8 @@ class TerminalProgress(Progress):
         self._shown: dict[Task, Any] = {}
 
     def _event(self, name: str, level: str, fields: dict[str, Any]) -> None:
-        self.note(f"{name:<14}" + "  ".join(f"{label} {text:>9}" for label, text in map(figure, fields.items())))
+        if level == "info":  # how a stage failed is the command's last line
+            self.note(f"{name:<14}" + "  ".join(f"{label} {text:>9}" for label, text in map(figure, fields.items())))
 
     def note(self, text: str, level: str = "info") -> None:
         """Print the sentence above the bars."""

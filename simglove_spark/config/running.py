@@ -74,11 +74,11 @@ class SparkConfig:
 class ObserveConfig:
     """Under which name a run is told of, and to whom."""
 
-    run_id: Annotated[str | None, Parameter(show_default=False, env_var="SIMGLOVE_RUN_ID")] = None
-    """Name of the run in logs, run.json, Spark's history, metrics and lineage, such as a scheduler's; by default a new one."""
+    run_id: Annotated[str | None, Parameter(show_default=False, env_var="SIMGLOVE_RUN_ID", show_env_var=False)] = None
+    """Name of the run in logs, run.json, Spark's history, metrics and lineage, such as a scheduler's (or SIMGLOVE_RUN_ID); by default a new one."""
 
-    metrics: Annotated[str | None, Parameter(show_default=False, env_var="SIMGLOVE_METRICS")] = None
-    """Prometheus metrics: a file that ends in .prom, for the node exporter, or the URL of a push gateway."""
+    metrics: Annotated[str | None, Parameter(show_default=False, env_var="SIMGLOVE_METRICS", show_env_var=False)] = None
+    """Prometheus metrics: a file that ends in .prom, for the node exporter, or the URL of a push gateway (or SIMGLOVE_METRICS)."""
 
     def __post_init__(self) -> None:
         ok = self.run_id is None or bool(re.fullmatch(r"[\w.~:+@=-]{1,250}", self.run_id, re.ASCII))
