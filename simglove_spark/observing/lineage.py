@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simglove_spark.observing import datasets
 from simglove_spark.observing.outbox import Outbox
 from simglove_spark.observing.stages import Stage
 
@@ -89,6 +88,8 @@ class Lineage:
 
     def _send(self, kind: str, stage: Stage, when: datetime) -> None:
         from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+
+        from simglove_spark.observing import datasets  # with Parquet, which commands that ask do without
 
         event = RunEvent(
             eventTime=when.astimezone(UTC).isoformat(timespec="milliseconds"),
