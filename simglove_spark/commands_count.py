@@ -8,6 +8,7 @@ from simglove_spark.config import (
     BuildConfig,
     CorpusConfig,
     FileConfig,
+    ObserveConfig,
     PairsConfig,
     PhrasesConfig,
     RunConfig,
@@ -15,9 +16,9 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.manifest import Manifest
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output, wholes
 from simglove_spark.output import local_path
-from simglove_spark.progress import make_progress
 from simglove_spark.saved_config import beside, resolved, save_config
 
 Weights = Annotated[
@@ -39,6 +40,7 @@ def count_words(
     vocabulary: VocabularyConfig = VocabularyConfig(),
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Count words; writes the tables word_counts and vocabulary into the output folder."""
@@ -46,7 +48,7 @@ def count_words(
     from simglove_spark import counting
 
     folder = local_path(output)
-    context = counting.Context(make_progress(), resources, spark, "count-words")
+    context = counting.Context(observed(observe), resources, spark, "count-words")
     manifest = counting.count_words(corpus, vocabulary, folder, context)
     save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
     print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
@@ -60,6 +62,7 @@ def phrases(
     which: PhrasesConfig = PhrasesConfig(),
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Find neighbours to join; writes the tables phrases, word_counts and a vocabulary under which pairs are counted joined."""
@@ -67,7 +70,7 @@ def phrases(
     from simglove_spark import counting
 
     folder = local_path(output)
-    context = counting.Context(make_progress(), resources, spark, "phrases")
+    context = counting.Context(observed(observe), resources, spark, "phrases")
     manifest = counting.find_phrases(corpus, which, local_path(words), folder, context)
     save_config(folder / "phrases.yaml", resolved(corpus, which, resources, spark), words=words, output=output)
     found = Manifest.load(folder / "phrases", "phrases")
@@ -82,6 +85,7 @@ def count_pairs(
     pairs: PairsConfig = PairsConfig(),
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Count windowed pairs of vocabulary words; writes one pair table."""
@@ -89,7 +93,7 @@ def count_pairs(
     from simglove_spark import counting
 
     folder = local_path(output)
-    context = counting.Context(make_progress(), resources, spark, "count-pairs")
+    context = counting.Context(observed(observe), resources, spark, "count-pairs")
     manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
     save_config(beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
     print(f"{manifest.rows:,} cells are in {folder}.")
@@ -104,6 +108,7 @@ def merge_words(
     weights: Weights = (),
     vocabulary: VocabularyConfig = VocabularyConfig(),
     resources: BuildConfig = BuildConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Make word counts of several inputs one table, as if counted at once, and choose its vocabulary. Needs no Spark."""
@@ -112,7 +117,7 @@ def merge_words(
 
     folder = local_path(output)
     folders = [local_path(part) for part in parts]
-    manifest = merging.merge_words(folders, vocabulary, folder, resources, make_progress(), weights)
+    manifest = merging.merge_words(folders, vocabulary, folder, resources, observed(observe), weights)
     options = resolved(vocabulary, resources)
     save_config(folder / "merge-words.yaml", options, parts=list(parts), weights=list(weights), output=output)
     print(f"{manifest.rows:,} words are in {folder / 'vocabulary'}.")
@@ -125,6 +130,7 @@ def merge_pairs(
     output: Output,
     weights: Weights = (),
     resources: BuildConfig = BuildConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Make pair tables of several inputs, counted under one vocabulary, one table, as if counted at once. Needs no Spark."""
@@ -133,7 +139,7 @@ def merge_pairs(
 
     folder, words = local_path(output), local_path(vocabulary)
     folders = [local_path(part) for part in parts]
-    manifest = merging.merge_pairs(folders, words, folder, resources, make_progress(), weights)
+    manifest = merging.merge_pairs(folders, words, folder, resources, observed(observe), weights)
     given = {"parts": list(parts), "weights": list(weights), "vocabulary": vocabulary, "output": output}
     save_config(beside(folder), resolved(resources), **given)
     print(f"{manifest.rows:,} cells are in {folder}.")

@@ -10,11 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from simglove_spark.commands_road import resolved
-from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, TrainConfig, VocabularyConfig
+from simglove_spark.config import (
+    CorpusConfig,
+    ObserveConfig,
+    PairsConfig,
+    RunConfig,
+    SparkConfig,
+    TrainConfig,
+    VocabularyConfig,
+)
 from simglove_spark.docstrings import write_docstrings
 from simglove_spark.memory import cores
+from simglove_spark.observing.observed import observed
 from simglove_spark.output import local_path
-from simglove_spark.progress import make_progress, new_run_id
 from simglove_spark.shown import plain_text
 from simglove_spark.vectors import Vectors
 
@@ -28,6 +36,7 @@ def demo(
     output: Annotated[str, Parameter(help="Run folder to write.")] = "simglove-demo",
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """The whole road on real text: the docstrings of this Python's packages. Counts, trains, and shows what came out."""
     from simglove_spark.run import Road, walk  # brings numba, which other commands do without
@@ -35,13 +44,14 @@ def demo(
     folder = local_path(output)
     # the plain pmi, so that what is said together and the norms can be shown as what they are
     vocabulary, pairs, training = VocabularyConfig(), PairsConfig(), TrainConfig(held_out=HELD_OUT, count_power=1.0)
-    run_id = new_run_id()
-    progress = make_progress(run_id=run_id)
+    progress = observed(observe)
     with progress.task("read docstrings", unit="files") as task:
         text = write_docstrings(None, cores(), task.set)
     corpus = CorpusConfig(input=(str(text),))
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
-    walk(folder, road, "demo", resolved(corpus, vocabulary, pairs, training, resources, spark), run_id, progress)
+    walk(
+        folder, road, "demo", resolved(corpus, vocabulary, pairs, training, resources, spark), progress.run_id, progress
+    )
     _show(folder, text)
 
 

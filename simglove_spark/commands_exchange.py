@@ -4,10 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from simglove_spark.config import BuildConfig, FileConfig, ImportConfig, PairFormat
+from simglove_spark.config import BuildConfig, FileConfig, ImportConfig, ObserveConfig, PairFormat
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output
 from simglove_spark.output import local_path
-from simglove_spark.progress import make_progress
 from simglove_spark.saved_config import resolved, save_config
 
 
@@ -26,6 +26,7 @@ def import_pairs(
         ),
     ] = None,
     resources: BuildConfig = BuildConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Make the tables vocabulary and pairs of pair counts from elsewhere, for training. Needs no Spark."""
@@ -33,7 +34,7 @@ def import_pairs(
     from simglove_spark import importing
 
     folder = local_path(output)
-    manifest = importing.import_pairs(input, word_counts, folder, how, resources, make_progress())
+    manifest = importing.import_pairs(input, word_counts, folder, how, resources, observed(observe))
     options = resolved(how, resources)
     save_config(folder / "import-pairs.yaml", options, input=list(input), word_counts=word_counts, output=output)
     print(f"{manifest.rows:,} cells are in {folder / 'pairs'}, their words in {folder / 'vocabulary'}.")
@@ -46,13 +47,14 @@ def export_pairs(
     format: Annotated[PairFormat, Parameter(help="File format.")],
     output: Output,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier export.")] = False,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Write pair counts as files that other tools, and import-pairs, read. Needs no Spark."""
     from simglove_spark import pair_export
 
     folder = local_path(output)
     tables = local_path(pairs), local_path(vocabulary)
-    manifest = pair_export.export_pairs(*tables, format, folder, overwrite, make_progress())
+    manifest = pair_export.export_pairs(*tables, format, folder, overwrite, observed(observe))
     print(f"{manifest.rows:,} cells are in {folder / pair_export.NAMES[format]}.")
     unit = manifest.details["unit"]
     if unit > 1:

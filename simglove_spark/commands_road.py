@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from simglove_spark.config import (
     CorpusConfig,
     FileConfig,
+    ObserveConfig,
     PairsConfig,
     RunConfig,
     SparkConfig,
@@ -15,9 +16,9 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.java import java_home
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output
 from simglove_spark.output import local_path
-from simglove_spark.progress import make_progress, new_run_id
 from simglove_spark.saved_config import beside, resolved, save_config
 
 
@@ -30,6 +31,7 @@ def run(
     training: TrainConfig = TrainConfig(),
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """The whole road on this machine: count words and pairs, train, save.
@@ -42,9 +44,9 @@ def run(
 
     folder = local_path(output)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
-    run_id = new_run_id()
+    progress = observed(observe)
     options = resolved(corpus, vocabulary, pairs, training, resources, spark)
-    walk(folder, road, "run", options, run_id, make_progress(run_id=run_id))
+    walk(folder, road, "run", options, progress.run_id, progress)
     print(f"Vectors are in {folder / 'vectors'}. Try: simglove similar WORD --vectors {folder / 'vectors'}")
 
 
@@ -55,6 +57,7 @@ def train(
     output: Output,
     training: TrainConfig = TrainConfig(),
     resources: RunConfig = RunConfig(),
+    observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
 ) -> None:
     """Learn vectors from pair counts; writes one vectors table. Needs no Spark and no Java."""
@@ -62,7 +65,7 @@ def train(
     from simglove_spark.training import train_vectors
 
     folder = local_path(output)
-    train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, make_progress())
+    train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, observed(observe))
     save_config(beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
     print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
 

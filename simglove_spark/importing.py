@@ -69,6 +69,20 @@ def import_pairs(
     ResourceError
         When the words do not fit into memory.
     """
+    given = () if word_counts is None else (word_counts,)
+    tables = [(name, output / name) for name in ("vocabulary", "pairs")]
+    with progress.stage("import-pairs", corpus=(*files, *given), writes=tables):
+        return _import(files, word_counts, output, config, resources, progress)
+
+
+def _import(
+    files: tuple[str, ...],
+    word_counts: str | None,
+    output: Path,
+    config: ImportConfig,
+    resources: BuildConfig,
+    progress: Progress,
+) -> Manifest:
     inputs = sorted(
         {entry["path"]: entry for text in files for entry in file_entries(text)}.values(), key=lambda e: e["path"]
     )

@@ -77,6 +77,12 @@ def own_memory() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def peak_memory() -> int:
+    """Most bytes of memory that this process has held since it began."""
+    found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(found[1]) << 10 if found else own_memory()
+
+
 def left_for_tables(memory: int, held: int = 0) -> int:
     """Bytes of a worker's ``memory`` that its tables may take beside Python itself and ``held`` bytes; a quarter at least."""
     return max(memory // 4, memory - WORKER_BASE - held)

@@ -73,6 +73,19 @@ def merge_words(
     ResourceError
         When the words do not fit into memory.
     """
+    tables = [(name, output / name) for name in ("word_counts", "vocabulary")]
+    with progress.stage("merge-words", reads=[("word_counts", part) for part in parts], writes=tables):
+        return _merge_words(parts, config, output, resources, progress, weights)
+
+
+def _merge_words(
+    parts: list[Path],
+    config: VocabularyConfig,
+    output: Path,
+    resources: BuildConfig,
+    progress: Progress,
+    weights: tuple[int, ...],
+) -> Manifest:
     opened = open_parts(parts, "word_counts", weights)
     read, options = read_by(opened), opened[0].manifest.config
     schema = word_counts_schema(options.get("documents", False))
@@ -121,6 +134,19 @@ def merge_pairs(
         When a part is missing or broken, of another vocabulary, two hold the same input, a count falls below 0, or no
         pair is left.
     """
+    reads = [("vocabulary", words), *(("pairs", part) for part in parts)]
+    with progress.stage("merge-pairs", reads=reads, writes=[("pairs", output)]):
+        return _merge_pairs(parts, words, output, resources, progress, weights)
+
+
+def _merge_pairs(
+    parts: list[Path],
+    words: Path,
+    output: Path,
+    resources: BuildConfig,
+    progress: Progress,
+    weights: tuple[int, ...],
+) -> Manifest:
     opened = open_parts(parts, "pairs", weights)
     whole = Manifest.load(words, "vocabulary")
     for part in opened:

@@ -48,6 +48,13 @@ def export_pairs(
         When a table is missing or damaged, the vocabulary is another one, a count is too large for a double, or a word
         cannot stand in vocab.txt.
     """
+    with progress.stage("export-pairs", reads=[("vocabulary", vocabulary), ("pairs", pairs)], files=(output,)):
+        return _export(pairs, vocabulary, file_format, output, overwrite, progress)
+
+
+def _export(
+    pairs: Path, vocabulary: Path, file_format: PairFormat, output: Path, overwrite: bool, progress: Progress
+) -> Manifest:
     manifest, _ = of_one_vocabulary(pairs, vocabulary)
     _check_output(output, overwrite)
     table = load_vocabulary(vocabulary)

@@ -1,25 +1,23 @@
 """Progress of long work: bars with rate and time left on a terminal, else one JSON object a line.
 
-    Progress                 says nothing; the default of all functions
+    Progress                 writes nothing; the default of all functions
     ├── JsonProgress         for logs: at most one line per task and 5 s, besides its start and end
     └── TerminalProgress     for people: bars of what runs now, below a line for each event and finished task
 
-All of them may be used from any thread. A log that cannot be written never ends the work it tells of.
+All of them may be used from any thread, and tell their listeners (`observing`) of stages and events. A log that cannot be
+written, or a listener that fails, never ends the work it tells of.
 """
 
 import json
-import math
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from numbers import Integral, Real
 from typing import Any, TextIO
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -27,12 +25,14 @@ from rich.progress import Task as Bar
 from rich.table import Column
 from rich.text import Text
 
-from simglove_spark.memory import show_size
+from simglove_spark.figures import figure, plain, readable
+from simglove_spark.observing.stages import Listener, Stage
 from simglove_spark.shown import plain_text
 
 REPORT_SECONDS = 5.0
 OTHERS_WIDTH = 88  # columns of a bar with name, rate and time left
 LEAST_ROOM = 20  # columns for the figures beside it
+LEVELS = {"complete": "info", "interrupted": "warning", "failed": "error"}
 
 
 class Task:
@@ -40,6 +40,7 @@ class Task:
 
     def __init__(self, progress: "Progress", name: str, total: float | None, unit: str) -> None:
         self.name, self.total, self.unit = name, total, unit
+        self.run_id, self.stage = progress.run_id, progress.stage_name
         self.done: float = 0
         self.figures: dict[str, Any] = {}
         self.started = self.reported = progress.clock()
@@ -74,11 +75,47 @@ class Task:
 
 
 class Progress:
-    """Says nothing; the others fill in what happens when a task starts, moves and ends."""
+    """Writes nothing; the others fill in what happens at an event, and when a task starts, moves and ends."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+    writes = False
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, run_id: str | None = None) -> None:
+        self.clock, self.run_id = clock, run_id or new_run_id()
         self.lock = threading.RLock()
+        self.listeners: list[Listener] = []
+        self.now: Stage | None = None
+
+    @property
+    def stage_name(self) -> str | None:
+        """The stage that runs now, the innermost one."""
+        return None if self.now is None else self.now.name
+
+    @contextmanager
+    def stage(self, name: str, **what: Any) -> Iterator[Stage]:
+        """Tell of a stage of the road while the block runs: what it reads and writes, and how it ended.
+
+        Parameters
+        ----------
+        name : str
+        **what
+            `corpus`, `files`, `reads` and `writes` of a `Stage`.
+        """
+        stage = self.now = Stage(name, self.run_id, outer=self.now, **what)
+        self._stage_started(stage)
+        self._hear("started", stage)
+        try:
+            yield stage
+            stage.end()
+        except BaseException as error:
+            stage.end(error)
+            raise
+        finally:
+            for folder, table in stage.written():
+                size = {"rows": table.rows, "bytes": table.bytes, "sha256": table.content_sha256}
+                self.event("table", table=table.table, path=str(folder), **size)
+            self._event("stage", LEVELS[stage.status], stage.figures())
+            self._hear("ended", stage)
+            self.now = stage.outer
 
     @contextmanager
     def task(self, name: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
@@ -96,9 +133,23 @@ class Progress:
 
     def event(self, name: str, /, **fields: Any) -> None:
         """Tell that something happened, with its figures."""
+        self._event(name, "info", fields)
+        self._hear("told", self.now, name, fields)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, level: str = "info") -> None:
         """Tell the reader a sentence."""
+
+    def _hear(self, what: str, *told: Any) -> None:
+        for listener in [*self.listeners]:
+            try:
+                getattr(listener, what)(*told)
+            except Exception as error:
+                self.listeners.remove(listener)
+                self.note(f"{type(listener).__name__} hears no more: {type(error).__name__}: {error}", "warning")
+
+    def _stage_started(self, stage: Stage) -> None: ...
+
+    def _event(self, name: str, level: str, fields: dict[str, Any]) -> None: ...
 
     def _started(self, task: Task) -> None: ...
 
@@ -108,37 +159,44 @@ class Progress:
 
 
 class JsonProgress(Progress):
-    """One JSON object a line: `time` (UTC), `run_id`, `event`, and the event's fields; NaN and infinity are null."""
+    """One JSON object a line: `time` (UTC), `level`, `run_id`, `stage`, `event`, and its fields; NaN and infinity are null."""
 
-    def __init__(self, stream: TextIO, run_id: str, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(clock)
-        self._stream, self._run_id = stream, run_id
+    writes = True
 
-    def event(self, name: str, /, **fields: Any) -> None:
-        """Write one line."""
+    def __init__(self, stream: TextIO, run_id: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(clock, run_id)
+        self._stream = stream
+
+    def note(self, text: str, level: str = "info") -> None:
+        """Write one line with the sentence."""
+        self._event("note", level, {"text": text})
+
+    def _event(self, name: str, level: str, fields: dict[str, Any]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        head = {"time": now, "run_id": self._run_id, "event": name}
+        head = {"time": now, "level": level, "run_id": self.run_id, "stage": self.stage_name, "event": name}
         line = json.dumps({**head, **plain(fields), **head}, allow_nan=False) + "\n"
         with self.lock, suppress(OSError, ValueError):
             self._stream.write(line)
             self._stream.flush()
 
-    def note(self, text: str) -> None:
-        """Write one line with the sentence."""
-        self.event("note", text=text)
+    def _stage_started(self, stage: Stage) -> None:
+        tables = {"reads": stage.reads, "writes": stage.writes}
+        told = {name: [{"table": table, "path": str(path)} for table, path in found] for name, found in tables.items()}
+        self._event("stage", "info", {"status": stage.status, "corpus": stage.corpus, "files": stage.files, **told})
 
     def _started(self, task: Task) -> None:
-        self.event("start", task=task.name, total=task.total, unit=task.unit)
+        self._event("start", "info", {"task": task.name, "total": task.total, "unit": task.unit})
 
     def _moved(self, task: Task) -> None:
         if self.clock() - task.reported >= REPORT_SECONDS:
             task.reported = self.clock()
             rate = task.rate()
             left = (task.total - task.done) / rate if rate and task.total is not None else None
-            self.event("progress", **self._figures(task), eta_seconds=None if left is None else round(left, 1))
+            eta = None if left is None else round(left, 1)
+            self._event("progress", "info", {**self._figures(task), "eta_seconds": eta})
 
     def _ended(self, task: Task, complete: bool) -> None:
-        self.event("end", **self._figures(task), complete=complete)
+        self._event("end", "info", {**self._figures(task), "complete": complete})
 
     @staticmethod
     def _figures(task: Task) -> dict[str, Any]:
@@ -154,17 +212,19 @@ class _Console(Console):
 class TerminalProgress(Progress):
     """Bars of the tasks that run now; all else is printed above them."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(clock)
+    writes = True
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, run_id: str | None = None) -> None:
+        super().__init__(clock, run_id)
         self._console = _Console(file=stream, force_terminal=True)
         self._bars: Bars | None = None
         self._shown: dict[Task, Any] = {}
 
-    def event(self, name: str, /, **fields: Any) -> None:
-        """Print one line, its figures in columns."""
-        self.note(f"{name:<14}" + "  ".join(f"{label} {text:>9}" for label, text in map(figure, fields.items())))
+    def _event(self, name: str, level: str, fields: dict[str, Any]) -> None:
+        if level == "info":  # how a stage failed is the command's last line
+            self.note(f"{name:<14}" + "  ".join(f"{label} {text:>9}" for label, text in map(figure, fields.items())))
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, level: str = "info") -> None:
         """Print the sentence above the bars."""
         with self.lock, suppress(OSError, ValueError):
             self._console.print(plain_text(text), markup=False, highlight=False, soft_wrap=True)
@@ -223,47 +283,6 @@ def _summary(task: Task, complete: bool) -> str:
     return f"{task.name:<14}{readable(task.done)}{unit} in {task.seconds():.1f} s{speed}{end}"
 
 
-def figure(entry: tuple[str, Any]) -> tuple[str, str]:
-    """Name and value of a figure as people read them: sizes and times with their unit."""
-    name, value = entry
-    label = name.replace("_", " ")
-    if name in ("memory", "bytes"):
-        return label, show_size(value)
-    if name.endswith("seconds"):
-        return label.removesuffix("seconds").strip() or "took", f"{value:.1f} s" if value < 60 else _clock(value)
-    return label, readable(value)
-
-
-def _clock(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-def readable(value: Any) -> str:
-    """A figure with thousands or four digits; those of a list one after another; other things as they are."""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(readable, value))
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        return str(value)
-    number = float(value)
-    return f"{number:.4g}" if 0 < abs(number) < 1000 or not math.isfinite(number) else f"{number:,.0f}"
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: numbers of numpy become Python's, NaN and infinity None, and objects their text."""
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else str(value)
-
-
 def new_run_id() -> str:
     """A name for one run, in its log and in its run.json."""
     return uuid.uuid4().hex[:12]
@@ -273,5 +292,5 @@ def make_progress(stream: TextIO | None = None, run_id: str | None = None, quiet
     """Progress for the stream, standard error by default: bars on a terminal, JSON lines elsewhere, or nothing."""
     stream = sys.stderr if stream is None else stream
     if quiet or stream is None:  # a daemon may have no standard error
-        return Progress()
-    return TerminalProgress(stream) if stream.isatty() else JsonProgress(stream, run_id or new_run_id())
+        return Progress(run_id=run_id)
+    return TerminalProgress(stream, run_id=run_id) if stream.isatty() else JsonProgress(stream, run_id)

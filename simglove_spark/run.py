@@ -70,6 +70,11 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], run_id
     SimgloveError
         As the stages say; ConfigError also when another run is writing the folder.
     """
+    with progress.stage(command):
+        _walk(folder, road, command, options, run_id, progress)
+
+
+def _walk(folder: Path, road: Road, command: str, options: dict[str, Any], run_id: str, progress: Progress) -> None:
     _refuse_contradictions(road)
     inputs, lists = list_inputs(road.corpus), read_lists(road.vocabulary, content_config(road.corpus))
     with _locked(folder):
@@ -89,7 +94,7 @@ def walk(folder: Path, road: Road, command: str, options: dict[str, Any], run_id
         start_warm_up()
         with record.running():
             for name, stage in stages.items():
-                progress.event("stage", stage=name, **record.stage(name, stage))
+                record.stage(name, stage)
 
 
 def _count_pairs(folder: Path, road: Road, context: counting.Context) -> Manifest:

@@ -21,6 +21,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError, Simglo
 from simglove_spark.java import java_home
 from simglove_spark.memory import cores, parse_size, total_memory
 from simglove_spark.progress import Task
+from simglove_spark.spark_jobs import Tell, launched, named_jobs
 from simglove_spark.stopping import STOPPED, ended_by_signal
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ logger.storage.level = off
 _ours = threading.Event()  # set once a session was made here and not found
 
 
-def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
+def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "SparkSession":
     """The running session, or a new one: on a cluster as spark-submit says, else local Spark on this machine.
 
     Raises
@@ -111,7 +112,8 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
     try:
-        SparkContext._ensure_initialized()  # starts the JVM, so that settings from outside can be seen
+        gateway = SparkContext._gateway or launched(tell)  # first, so that settings from outside can be seen
+        SparkContext._ensure_initialized(gateway=gateway)
         known = SparkConf(_jvm=SparkContext._jvm)
         builder = SparkSession.builder.appName(f"simglove {app_name}")
         ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
@@ -203,10 +205,10 @@ def watched(spark: "SparkSession", description: str, task: Task, rooms: Rooms | 
     stop = threading.Event()
     poller = threading.Thread(target=_poll, args=(context, task, stop), daemon=True)
     if context is not None:
-        context.setJobDescription(description)
         poller.start()
     try:
-        yield
+        with named_jobs(spark, context, description, task):
+            yield
         if task.total is not None:
             task.set(task.total)
     except KeyboardInterrupt:

@@ -38,6 +38,14 @@ def train_vectors(
     SimgloveError
         As `trainer.train` and `output.is_complete` say.
     """
+    reads = [("vocabulary", vocabulary), ("pairs", pairs)]
+    with progress.stage("train", reads=reads, writes=[("vectors", output)]):
+        return _train_unless_done(vocabulary, pairs, output, config, run, progress)
+
+
+def _train_unless_done(
+    vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, run: RunConfig, progress: Progress
+) -> Manifest:
     if vectors_are_trained(vocabulary, pairs, output, config, run.overwrite):
         return Manifest.load(output, "vectors")
     check_writable(output)  # before the work, not after it

@@ -215,6 +215,9 @@ WITHOUT_SPARK += [
     "schemas",
     "memory",
     "progress",
+    "observing.observed",
+    "observing.metrics",
+    "observing.lineage",
     "forecast",
     "table_files",
     "output",
@@ -233,6 +236,13 @@ def test_never_reaches_pyspark(name: str) -> None:
 def test_never_reaches_numba(name: str) -> None:
     assert not {"numba", "llvmlite"} & tops(reached(name, ANYWHERE))
     assert "numpy" in tops(reached(name, ANYWHERE))
+
+
+def test_a_collectors_library_is_imported_when_it_is_asked_for() -> None:
+    theirs = {"openlineage", "prometheus_client"}
+    users = {name for name in MODULES if theirs & tops(imports(name, SOURCES[name], ANYWHERE))}
+    assert users == {f"{PACKAGE}.observing.{module}" for module in ("lineage", "datasets", "metrics")}
+    assert [name for name in MODULES if theirs & tops(imports(name, SOURCES[name], AT_IMPORT))] == []
 
 
 # its classes inherit from pyspark.ml's

@@ -156,13 +156,16 @@ def simglove(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, 
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int, *arguments: Any) -> str:
-    """The one line on standard error of a command that fails."""
+    """The one line on standard error of a command that fails, the last; a stage has told its log the same."""
     got, out, err = simglove(capsys, *arguments)
     assert (got, out) == (code, "")
-    assert err.startswith("simglove: ")
-    assert err.endswith("\n") and err.count("\n") == 1
+    *log, line = err.splitlines(keepends=True)
+    assert line.startswith("simglove: ")
+    assert line.endswith("\n")
     assert "Traceback" not in err
-    return err.removeprefix("simglove: ").rstrip("\n")
+    message = line.removeprefix("simglove: ").rstrip("\n")
+    assert not log or (json.loads(log[-1])["error"], json.loads(log[-1])["exit_code"]) == (message, code)
+    return message
 
 
 def flags(command: str) -> dict[str, str]:

@@ -181,7 +181,7 @@ def test_options_are_frozen_and_named_once() -> None:
         kind for kind in dataclasses() if kind is not PhrasesConfig
     ]  # no command takes both min_count, of words and of phrases
     names = [name for kind in kinds for name in kind.__annotations__]  # RunConfig has those of BuildConfig too
-    assert len(dataclasses()) == 10
+    assert len(dataclasses()) == 11
     assert len(names) == len(set(names)) > 25
     with pytest.raises(FrozenInstanceError):
         TrainConfig().dim = 3  # type: ignore[misc]

@@ -50,7 +50,7 @@ def log(clock):
 
 
 def without_head(line: dict) -> dict:
-    return {key: value for key, value in line.items() if key not in ("time", "run_id")}
+    return {key: value for key, value in line.items() if key not in ("time", "level", "run_id", "stage")}
 
 
 def test_every_line_tells_when_and_which_run(log):
@@ -58,7 +58,7 @@ def test_every_line_tells_when_and_which_run(log):
     progress.event("sweep", sweep=1, loss=0.5)
     progress.note("All is well.")
     for line in lines():
-        assert list(line)[:3] == ["time", "run_id", "event"]
+        assert list(line)[:5] == ["time", "level", "run_id", "stage", "event"]
         assert line["time"].endswith("Z")
         assert abs(datetime.fromisoformat(line["time"]) - datetime.now(UTC)) < timedelta(minutes=1)
         assert line["run_id"] == "run-1"
@@ -70,8 +70,9 @@ def test_every_line_tells_when_and_which_run(log):
 
 def test_fields_cannot_hide_the_run(log):
     progress, lines = log
-    progress.event("sweep", run_id="other", event="else")
-    assert (lines()[0]["run_id"], lines()[0]["event"]) == ("run-1", "sweep")
+    progress.event("sweep", run_id="other", event="else", stage="mine", level="loud")
+    [line] = lines()
+    assert (line["run_id"], line["event"], line["stage"], line["level"]) == ("run-1", "sweep", None, "info")
 
 
 def test_task_reports_start_end_and_every_five_seconds(log, clock):

@@ -2,7 +2,7 @@
 
 Command line, YAML file, spark-submit jobs and the Python functions all read them here. The text under a field is its help.
 Options in `CorpusConfig`, `VocabularyConfig`, `PhrasesConfig`, `PairsConfig`, `ImportConfig` and `TrainConfig` decide the bytes of a table
-and stand in its manifest; those in `BuildConfig`, `RunConfig` and `SparkConfig` do not.
+and stand in its manifest; those in `BuildConfig`, `RunConfig`, `SparkConfig` and `ObserveConfig` do not.
 """
 
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from typing import Any
 from simglove_spark.config.counting import CorpusConfig, DistanceWeighting, PairsConfig, VocabularyConfig
 from simglove_spark.config.exchange import ImportConfig, PairFormat
 from simglove_spark.config.phrases import PhrasesConfig
-from simglove_spark.config.running import BuildConfig, FileConfig, RunConfig, SparkConfig
+from simglove_spark.config.running import BuildConfig, FileConfig, ObserveConfig, RunConfig, SparkConfig
 from simglove_spark.config.training import HandOut, Model, Solver, Space, TrainConfig
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "HandOut",
     "ImportConfig",
     "Model",
+    "ObserveConfig",
     "PairFormat",
     "PairsConfig",
     "PhrasesConfig",

@@ -1,5 +1,6 @@
 """What a run may use and where it runs: nothing here changes a byte of the row solver's output."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -66,6 +67,27 @@ class SparkConfig:
     def __post_init__(self) -> None:
         check_size(self.worker_memory, "worker-memory")
         check_size(self.driver_memory, "driver-memory")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ObserveConfig:
+    """Under which name a run is told of, and to whom."""
+
+    run_id: Annotated[str | None, Parameter(show_default=False, env_var="SIMGLOVE_RUN_ID", show_env_var=False)] = None
+    """Name of the run in logs, run.json, Spark's history, metrics and lineage, such as a scheduler's (or SIMGLOVE_RUN_ID); by default a new one."""
+
+    metrics: Annotated[str | None, Parameter(show_default=False, env_var="SIMGLOVE_METRICS", show_env_var=False)] = None
+    """Prometheus metrics: a file that ends in .prom, for the node exporter, or the URL of a push gateway (or SIMGLOVE_METRICS)."""
+
+    def __post_init__(self) -> None:
+        ok = self.run_id is None or bool(re.fullmatch(r"[\w.~:+@=-]{1,250}", self.run_id, re.ASCII))
+        rule = "be 1 to 250 letters, digits and _.~:+@=-"
+        require(ok, "run-id", rule, repr(self.run_id), "Leave it out for a new one.")
+        given = self.metrics
+        ok = given is None or given.endswith(".prom") or bool(re.match(r"https?://[^/@]+(/[^@]*)?$", given))
+        rule = "be a file that ends in .prom, or an http or https URL without a password"
+        require(ok, "metrics", rule, given, "Write for example metrics/simglove.prom.")
 
 
 @Parameter(name="*")

@@ -39,7 +39,10 @@ class Context:
 
     def session(self) -> "SparkSession":
         """The Spark session that was given, or the running one, or a new one."""
-        return self.given or start_session(self.spark, self.app_name)
+        if self.given is not None:
+            return self.given
+        tell = self.progress.note if self.progress.writes else None
+        return start_session(self.spark, f"{self.app_name} {self.progress.run_id}", tell)
 
     def refuse_what_cannot_fit(self, expected: Forecast, output: Path) -> Rooms:
         """Stop before anything is begun that this machine cannot hold; returns what is needed on disk."""

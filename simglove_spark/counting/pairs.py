@@ -40,6 +40,14 @@ def count_pairs(
     ResourceError
         When memory or disk cannot suffice.
     """
+    reads, writes = [("vocabulary", vocabulary_folder)], [("pairs", output)]
+    with context.progress.stage("count-pairs", corpus=corpus.input, reads=reads, writes=writes):
+        return _count(corpus, config, vocabulary_folder, output, context)
+
+
+def _count(
+    corpus: CorpusConfig, config: PairsConfig, vocabulary_folder: Path, output: Path, context: Context
+) -> Manifest:
     listed = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
     check_corpus(corpus, listed, words, vocabulary_folder)
@@ -165,7 +173,8 @@ def _count_pairs(
         "total_words": total_words,
         "counters": counters,
     }
-    context.progress.event("pairs counted", cells=sum(f.rows for f in files), bytes=sum(f.bytes for f in files))
+    cells, size = sum(f.rows for f in files), sum(f.bytes for f in files)
+    context.progress.event("pairs counted", cells=cells, bytes=size, **counters)
     return new_manifest(
         "pairs",
         PAIRS,

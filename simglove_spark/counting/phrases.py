@@ -58,6 +58,15 @@ def find_phrases(
     ResourceError
         When memory or disk cannot suffice.
     """
+    reads = [(name, words_folder / name) for name in ("word_counts", "vocabulary")]
+    writes = [(name, output / name) for name in ("phrases", "word_counts", "vocabulary")]
+    with context.progress.stage("phrases", corpus=corpus.input, reads=reads, writes=writes):
+        return _find_and_join(corpus, config, words_folder, output, context)
+
+
+def _find_and_join(
+    corpus: CorpusConfig, config: PhrasesConfig, words_folder: Path, output: Path, context: Context
+) -> Manifest:
     if output.resolve() == words_folder.resolve():
         raise ConfigError(
             f"--output must be another folder than --words; got the same ({output}). Give another --output."

@@ -35,6 +35,12 @@ def count_words(corpus: CorpusConfig, config: VocabularyConfig, output: Path, co
     ResourceError
         When memory or disk cannot suffice.
     """
+    tables = [(name, output / name) for name in ("word_counts", "vocabulary")]
+    with context.progress.stage("count-words", corpus=corpus.input, writes=tables):
+        return _count_and_choose(corpus, config, output, context)
+
+
+def _count_and_choose(corpus: CorpusConfig, config: VocabularyConfig, output: Path, context: Context) -> Manifest:
     listed = list_inputs(corpus)
     folder, overwrite = output / "word_counts", context.run.overwrite
     lists = read_lists(config, content_config(corpus))  # what is wrong with them is told before anything is counted

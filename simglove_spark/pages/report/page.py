@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from simglove_spark.errors import ConfigError
+from simglove_spark.figures import plain
 from simglove_spark.pages.report import charts, tables
 from simglove_spark.pages.report.run_folder import Evaluation, RunFolder
 from simglove_spark.pages.report.word_map import Projection
 from simglove_spark.pages.telling_words import telling_words
-from simglove_spark.progress import plain
 from simglove_spark.shown import short_text
 
 WATCHED = 12  # words, where none is named

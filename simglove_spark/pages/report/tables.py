@@ -14,10 +14,10 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.evaluate.saved import Compared, Scored
+from simglove_spark.figures import readable
 from simglove_spark.manifest import Manifest
 from simglove_spark.memory import show_size
 from simglove_spark.pages.report.run_folder import RunFolder
-from simglove_spark.progress import readable
 from simglove_spark.shown import short_text
 
 GROUPS = {

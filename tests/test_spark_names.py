@@ -1,0 +1,115 @@
+"""What Spark's history server shows of a run: names of the application and of its jobs, read from a real event log."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from simglove_spark.progress import Progress
+from simglove_spark.spark_jobs import PROPERTIES, launched, named_jobs
+
+COMMAND = "from simglove_spark.cli import entry; entry()"
+
+
+def event_log(folder: Path) -> list[dict[str, Any]]:
+    [log] = folder.iterdir()
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def walked(
+    tmp_path_factory: pytest.TempPathFactory, small_text: bytes
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A run by the command line whose Spark keeps an event log, without a terminal; its Python workers warn of something."""
+    folder = tmp_path_factory.mktemp("names")
+    (folder / "corpus.txt").write_bytes(small_text)
+    (folder / "events").mkdir()
+    log = {"enabled": "true", "dir": f"file://{folder / 'events'}", "compress": "false", "rolling.enabled": "false"}
+    (folder / "loud.py").write_text(
+        "import warnings\ndef cut(text):\n    warnings.warn('cut by hand')\n    return text.split()\n"
+    )
+    options = ["--input", folder / "corpus.txt", "--output", folder / "run", "--dim", "4", "--min-count", "1"]
+    options += ["--driver-memory", "1g", "--worker-memory", "64m", "--master", "local[1]", "--tokenizer", "loud:cut"]
+    options += ["--spark-conf", *(f"spark.eventLog.{key}={value}" for key, value in log.items())]
+    options += ["spark.sql.shuffle.partitions=2", f"spark.executorEnv.PYTHONPATH={folder}"]
+    environment = {
+        **os.environ,
+        "SIMGLOVE_RUN_ID": "daily__2026-11-23T00:00:00+00:00",
+        "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]),
+    }
+    command = [sys.executable, "-c", COMMAND, "run", *map(str, options)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+@pytest.mark.spark
+def test_the_history_server_shows_run_stage_and_work(walked: tuple[Path, Any]) -> None:
+    events = event_log(walked[0] / "events")
+    run = "daily__2026-11-23T00:00:00+00:00"
+    [started] = [event for event in events if event["Event"] == "SparkListenerApplicationStart"]
+    assert started["App Name"] == f"simglove run {run}"
+    jobs = [event["Properties"] for event in events if event["Event"] == "SparkListenerJobStart"]
+    assert {job["spark.jobGroup.id"] for job in jobs} == {f"simglove count-words {run}", f"simglove count-pairs {run}"}
+    described = {job["spark.job.description"] for job in jobs}
+    assert described == {f"count {what} (simglove count-{what} {run})" for what in ("words", "pairs")}
+
+
+@pytest.mark.spark
+def test_all_that_a_run_says_is_json_with_its_stage(walked: tuple[Path, Any]) -> None:
+    lines = [json.loads(line) for line in walked[1].stderr.splitlines()]
+    assert {line["run_id"] for line in lines} == {"daily__2026-11-23T00:00:00+00:00"}
+    assert {line["stage"] for line in lines} == {"run", "count-words", "count-pairs", "train"}
+    warned = [line for line in lines if line["level"] == "warning" and "cut by hand" in line["text"]]
+    assert warned
+    assert {line["event"] for line in warned} == {"note"}
+    assert json.loads((walked[0] / "run" / "run.json").read_text())["run_id"] == lines[0]["run_id"]
+
+
+class Context:
+    """What a SparkContext keeps of names."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str | None] = {"spark.job.description": "somebody's"}
+
+    def getLocalProperty(self, name: str) -> str | None:  # noqa: N802
+        return self.kept.get(name)
+
+    def setLocalProperty(self, name: str, value: str | None) -> None:  # noqa: N802
+        self.kept[name] = value
+
+    def setJobGroup(self, group: str, description: str) -> None:  # noqa: N802
+        self.kept |= dict(zip(PROPERTIES, (group, description, "false"), strict=True))
+
+
+def test_a_given_session_has_its_names_back() -> None:
+    progress, context = Progress(run_id="r1"), Context()
+    with pytest.raises(KeyError), progress.stage("count-words"), progress.task("count words") as task:
+        with named_jobs(SimpleNamespace(), context, "count words", task):
+            assert context.kept["spark.jobGroup.id"] == "simglove count-words r1"
+            assert context.kept["spark.job.description"] == "count words (simglove count-words r1)"
+        assert context.kept == {**dict.fromkeys(PROPERTIES), "spark.job.description": "somebody's"}
+        with named_jobs(SimpleNamespace(), context, "count words", task):
+            raise KeyError
+    assert context.kept == {**dict.fromkeys(PROPERTIES), "spark.job.description": "somebody's"}
+
+
+def test_spark_connect_gets_tags() -> None:
+    tags: list[str] = []
+    spark: Any = SimpleNamespace(addTag=tags.append, removeTag=tags.remove)
+    progress = Progress(run_id="r1")
+    with progress.stage("count-pairs"), progress.task("count pairs") as task:
+        with named_jobs(spark, None, "count pairs", task):
+            assert tags == ["simglove count-pairs r1", "simglove count pairs"]
+        assert tags == []
+
+
+def test_a_jvm_of_spark_submit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launched(None) is None
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert launched(lambda line, level: None) is None
