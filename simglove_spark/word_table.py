@@ -1,7 +1,9 @@
 """The vocabulary, with its phrases, as the workers look it up: arrays, built once a machine and shared by memory map."""
 
+import fcntl
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -139,12 +141,16 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
         When the files are not those of the manifest.
     """
     place = temporary_home() / f"{table}-{LAYOUT}-{content_sha256[:32]}"
-    try:
+    with suppress(OSError, ValueError, EOFError):
         return _mapped(place)
-    except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
-        shutil.rmtree(place, ignore_errors=True)
-    _build_copy(Path(folder), table, place)
-    return _mapped(place)
+    with place.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            return _mapped(place)  # another worker was first
+        except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
+            shutil.rmtree(place, ignore_errors=True)
+        _build_copy(Path(folder), table, place)
+        return _mapped(place)
 
 
 def _mapped(place: Path) -> WordTable:
@@ -167,7 +173,4 @@ def _build_copy(folder: Path, table: str, place: Path) -> None:
             f"temporary folder must have {show_size(built.nbytes)} for the workers' vocabulary; got {error} ({place.parent}). "
             "Free some, or set TMPDIR."
         ) from error
-    try:
-        staging.rename(place)
-    except OSError:  # another worker was first
-        shutil.rmtree(staging)
+    staging.rename(place)
