@@ -78,8 +78,9 @@ def read_corpus(
         read = partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning, whole_rows=whole_rows)
         sources.append(Source(frame, read))
     if is_sail(spark):
-        check_corpus([entry for entries in kinds.values() for entry in entries], config)
-        return sources + [_parts(spark, entries, config, slots or 1) for entries in kinds.values()]
+        files = [kinds.pop(kind) for kind in list(kinds) if not is_table(kind)]
+        check_corpus([entry for entries in files for entry in entries], config)
+        sources += [_parts(spark, entries, config, slots or 1) for entries in files]
     return sources + [source_of(_read(spark, kind, entries, config), cleaning) for kind, entries in kinds.items()]
 
 
@@ -163,8 +164,9 @@ def _table(spark: "SparkSession", name: str) -> "DataFrame":
         frame = spark.table(name)
         frame.schema  # noqa: B018 - only now does Spark Connect look for it
     except PySparkException as error:
+        hint = "With --engine sail give files, for it has no tables." if is_sail(spark) else "Check the name."
         raise InputError(
-            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). Check the name."
+            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). {hint}"
         ) from error
     return frame
 

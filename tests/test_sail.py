@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,15 @@ from conftest import SPARK
 from engine_cases import context_of, corpora, counted, joined
 
 from simglove_spark.cli import main
-from simglove_spark.config import CorpusConfig, SparkConfig
+from simglove_spark.config import CorpusConfig, SparkConfig, TrainConfig
 from simglove_spark.corpus import list_inputs
-from simglove_spark.engines import connect, sail, turns
+from simglove_spark.engines import sail, turns
 from simglove_spark.engines.file_rows import pieces, plan_parts
 from simglove_spark.errors import ConfigError, InputError, ResourceError
-from simglove_spark.frames import count_pairs, count_words
+from simglove_spark.frames import count_pairs, count_words, save_counts
 from simglove_spark.session import local_slots, scratch_folder, start_session
 from simglove_spark.text_rows import Cleaning
+from simglove_spark.training_inputs import check_pairs
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -126,10 +128,13 @@ def test_frames_in_a_session_of_sail(session: "SparkSession", folder: Path, tmp_
     ids = {word: number for number, word in enumerate(counts)}
     near: dict[tuple[int, int], int] = {}
     for row in rows:
-        for first, second in zip(row, row[1:], strict=False):
+        for first, second in pairwise(row):
             for pair in {(ids[first], ids[second]), (ids[second], ids[first])} if first != second else ():
                 near[pair] = near.get(pair, 0) + 1
     assert found == near
+    made = save_counts(frame.where("n > 5"), tmp_path, "news", "body", min_count=1, worker_memory="64m")
+    assert made.rows > 0
+    assert check_pairs(tmp_path / "pairs", tmp_path / "vocabulary", TrainConfig()) == made
 
 
 @pytest.mark.sail
@@ -147,6 +152,8 @@ def test_what_goes_wrong_in_a_worker_is_told_as_ours(session: "SparkSession", tm
     (tmp_path / "ok.txt").write_text("a b c\n")
     both = CorpusConfig(input=(str(cut), str(tmp_path / "ok.txt")), on_bad_file="skip")
     assert counted(both, tmp_path / "skipped", context)
+    with pytest.raises(InputError, match=r"that Spark knows; got .*nowhere.* With --engine sail give files, for it has no tables\."):
+        counted(CorpusConfig(input=("table:nowhere",), column="x"), tmp_path / "out", context)
     assert not list((tmp_path / "out").glob("[!.]*"))
 
 
@@ -216,10 +223,6 @@ def test_options_of_spark_are_refused(option: str, given: dict[str, Any]) -> Non
         (
             {"input": ("a.parquet",), "column": "x", "where": "n > 1"},
             "--where must be left out with --engine sail, whose workers read files without SQL; got n > 1. Use --engine spark.",
-        ),
-        (
-            {"input": ("table:lake.articles",), "column": "x"},
-            "--engine sail must be given files of this machine; got table:lake.articles. Copy them here, or use --engine spark.",
         ),
         (
             {"input": ("s3a://lake/a.txt",)},
@@ -303,14 +306,19 @@ def test_so_many_take_their_turn_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
         with lock:
             at_work -= 1
 
-    makers = [threading.Thread(target=lambda: list(turns.in_turn(iter([batch]), work))) for _ in range(8)]
-    made: list[pa.RecordBatch] = []
+    finished = [threading.Event() for _ in range(8)]
+
+    def make(number: int) -> None:
+        list(turns.in_turn(iter([batch]), work))
+        finished[number].set()
 
     def waiting() -> Iterator[pa.RecordBatch]:  # reads what the makers make: it must not hold a turn meanwhile
-        for maker in makers:
-            maker.join()
+        for event in finished:
+            event.wait(20)
         yield batch
 
+    makers = [threading.Thread(target=make, args=(number,)) for number in range(8)]
+    made: list[pa.RecordBatch] = []
     readers = [threading.Thread(target=lambda: made.extend(turns.in_turn(waiting(), work))) for _ in range(3)]
     for thread in (*readers, *makers):
         thread.start()

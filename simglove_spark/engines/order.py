@@ -10,7 +10,8 @@ def is_sail(spark: "SparkSession") -> bool:
     """Whether Sail answers: it has Spark's version in ``version``, and its own in SQL's."""
     if not type(spark).__module__.startswith("pyspark.sql.connect"):
         return False
-    return not spark.sql("SELECT version() AS own").collect()[0]["own"].startswith(spark.version)
+    row = spark.sql("SELECT version() AS own").first()
+    return row is not None and not row["own"].startswith(spark.version)
 
 
 def in_order(frame: "DataFrame", *keys: str) -> "DataFrame":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.corpus import is_here
-from simglove_spark.engines.connect import open_session
+from simglove_spark.engines.connect import RETRIES_HERE, open_session
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.sampling import can_unpack
 
@@ -34,7 +34,7 @@ def sail_session(slots: int) -> "SparkSession":
     ResourceError
         When pysail or the client is missing, or of versions that do not go together, or the server does not start.
     """
-    session = open_session(f"sc://127.0.0.1:{_start(slots)}", "sail")
+    session = open_session(f"sc://127.0.0.1:{_start(slots)}", "sail", RETRIES_HERE)
     for key, value in SETTINGS.items():
         session.conf.set(key, value)
     return session
@@ -60,19 +60,19 @@ def _start(slots: int) -> int:
     )
 
 
-def check_corpus(inputs: list[dict[str, Any]], config: CorpusConfig) -> None:
-    """Refuse what Sail's workers cannot read as Spark's do.
+def check_corpus(files: list[dict[str, Any]], config: CorpusConfig) -> None:
+    """Refuse files that Sail's workers cannot read as Spark's do.
 
     Raises
     ------
     ConfigError
     """
-    if config.where is not None:
+    if files and config.where is not None:
         raise ConfigError(
             f"--where must be left out with --engine sail, whose workers read files without SQL; got {config.where}. "
             "Use --engine spark."
         )
-    for path in (entry["path"] for entry in inputs):
+    for path in (entry["path"] for entry in files):
         if not is_here(path):
             raise ConfigError(
                 f"--engine sail must be given files of this machine; got {path}. Copy them here, or use --engine spark."
