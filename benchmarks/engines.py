@@ -35,7 +35,9 @@ def main() -> None:
         shown = "".join(f"{statistics.median(v):8.1f} s ({min(v):.1f} to {max(v):.1f})" for v in by_engine.values())
         print(f"  {name:<14}{shown}   ratio {statistics.median(map(float.__truediv__, *by_engine.values())):.2f}")
     for engine in ENGINES:
-        peaks = {name: max(run["peaks"].get(name, 0) for run in results[engine]) for name in results[engine][0]["peaks"]}
+        peaks = {
+            name: max(run["peaks"].get(name, 0) for run in results[engine]) for name in results[engine][0]["peaks"]
+        }
         print(f"  {engine}: " + ", ".join(f"{name} {peak / 2**20:,.0f} MiB" for name, peak in peaks.items()))
 
 

@@ -100,6 +100,8 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
     try:
         SparkContext._ensure_initialized()  # starts the JVM, so that settings from outside can be seen
         known = SparkConf(_jvm=SparkContext._jvm)
+        if submitted and (address := known.get("spark.remote", None)):  # spark-submit --remote
+            return remote_session(address, tuple(SETTINGS.items()), tuple(own.items()))
         builder = SparkSession.builder.appName(f"simglove {app_name}")
         ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
         if config.master or not (submitted or known.contains("spark.master")):
@@ -107,6 +109,8 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
         for key, value in {**{k: v for k, v in ours.items() if not known.contains(k)}, **own}.items():
             builder = builder.config(key, value)
         return builder.getOrCreate()
+    except SimgloveError:
+        raise
     except Exception as error:
         raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
 

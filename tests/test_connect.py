@@ -152,6 +152,22 @@ def test_vectors_are_asked_there(remote: "SparkSession", tmp_path: Path) -> None
 
 
 @pytest.mark.spark
+def test_the_ml_stage_there(remote: "SparkSession", tmp_path: Path) -> None:
+    from simglove_spark.spark_vectors.ml import SimplerGlove, SimplerGloveModel
+
+    frame = remote.createDataFrame([("a b c a b",), ("b c d a",)], "t string")
+    options = {"worker_memory": "64m", "num_shards": 3}
+    stage = SimplerGlove(inputCol="t", outputCol="v", vectorSize=4, minCount=1, workDir=str(tmp_path), options=options)
+    model = stage.fit(frame)
+    found = [row.v.toArray() for row in model.transform(frame).collect()]
+    own = model.vectors.sentence_vector(["b", "c", "d", "a"], "mean")
+    assert any(np.allclose(row, own) for row in found)
+    model.write().overwrite().save(str(tmp_path / "model"))
+    again = SimplerGloveModel.load(str(tmp_path / "model")).transform(frame).collect()
+    assert np.array_equal(found, [row.v.toArray() for row in again])
+
+
+@pytest.mark.spark
 def test_what_goes_wrong_in_a_task_is_told_as_ours(folder: Path, config: SparkConfig, tmp_path: Path) -> None:
     context = context_of(config)
     (tmp_path / "bad.txt").write_bytes(b"a b\xff a b")

@@ -61,7 +61,7 @@ def server(folder: Path) -> Iterator["SparkSession"]:
         os.environ.clear()
         os.environ.update(before)
     yield session
-    sail.sail_session.cache_clear()
+    sail._session.cache_clear()
 
 
 @pytest.fixture
@@ -152,7 +152,9 @@ def test_what_goes_wrong_in_a_worker_is_told_as_ours(session: "SparkSession", tm
     (tmp_path / "ok.txt").write_text("a b c\n")
     both = CorpusConfig(input=(str(cut), str(tmp_path / "ok.txt")), on_bad_file="skip")
     assert counted(both, tmp_path / "skipped", context)
-    with pytest.raises(InputError, match=r"that Spark knows; got .*nowhere.* With --engine sail give files, for it has no tables\."):
+    with pytest.raises(
+        InputError, match=r"that Spark knows; got .*nowhere.* With --engine sail give files, for it has no tables\."
+    ):
         counted(CorpusConfig(input=("table:nowhere",), column="x"), tmp_path / "out", context)
     assert not list((tmp_path / "out").glob("[!.]*"))
 
@@ -247,6 +249,15 @@ def test_a_sail_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value).startswith("--engine sail must have a Sail that starts; got ")
     assert str(caught.value).endswith(
         "No module named simglove_spark.no_such_module. pip install 'simglove-spark[sail]'."
+    )
+
+
+def test_spark_submit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    with pytest.raises(ConfigError) as caught:
+        start_session(SAIL, "tests")
+    assert str(caught.value) == (
+        "--engine sail must be run without spark-submit, which starts Spark; got both. Run the job with python."
     )
 
 

@@ -25,15 +25,25 @@ SERVER = "simglove_spark.engines.sail_server"
 SETTINGS = {"spark.sql.execution.arrow.useLargeVarTypes": "true"}
 
 
-@lru_cache(maxsize=1)
 def sail_session(slots: int) -> "SparkSession":
     """The session of this process with a Sail server of its own, in which ``slots`` tasks work at a time.
 
     Raises
     ------
+    ConfigError
+        Under spark-submit.
     ResourceError
         When pysail or the client is missing, or of versions that do not go together, or the server does not start.
     """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        raise ConfigError(
+            "--engine sail must be run without spark-submit, which starts Spark; got both. Run the job with python."
+        )
+    return _session(slots)
+
+
+@lru_cache(maxsize=1)
+def _session(slots: int) -> "SparkSession":
     session = open_session(f"sc://127.0.0.1:{_start(slots)}", "sail", RETRIES_HERE)
     for key, value in SETTINGS.items():
         session.conf.set(key, value)
