@@ -15,7 +15,7 @@ from simglove_spark import errors
 from simglove_spark.config import SparkConfig
 from simglove_spark.disk import OWN_WRITER, Rooms, full_disk
 from simglove_spark.engines.addresses import remote_address
-from simglove_spark.engines.connect import followed, remote_session
+from simglove_spark.engines.connect import GONE, followed, is_gone, remote_session
 from simglove_spark.engines.sail import sail_session
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
@@ -260,11 +260,8 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
         return ResourceError(
             "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
         )
-    if "StatusCode.UNAVAILABLE" in text or "RETRIES_EXCEEDED" in text:
-        return ResourceError(
-            "Spark Connect server must stay until the work is done; got one that is gone. Start it again, or with --engine sail "
-            "lower --worker-memory."
-        )
+    if is_gone(text):
+        return ResourceError(GONE)
     if "MALFORMED_RECORD_IN_PARSING" in text:
         return InputError(
             f"input must be JSON, an object a line, its column always of one kind; got another line{_place(text)}. "

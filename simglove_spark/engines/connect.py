@@ -22,6 +22,16 @@ SECONDS_TO_ANSWER = 10.0
 #: Of a call that did not come through, with pauses that quadruple from 50 ms to 10 s. By itself the client tries for a quarter of an hour.
 RETRIES, RETRIES_HERE = 6, 1
 
+GONE = (
+    "Spark Connect server must stay until the work is done; got one that is gone. "
+    "Start it again, or with --engine sail lower --worker-memory."
+)
+
+
+def is_gone(error: str) -> bool:
+    """Whether an error tells that the server went away."""
+    return "StatusCode.UNAVAILABLE" in error or "RETRIES_EXCEEDED" in error
+
 
 def open_session(address: str, extra: str, retries: int = RETRIES) -> "SparkSession":
     """A new session of the server; the packages of its client are those of ``extra``.
