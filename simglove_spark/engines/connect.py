@@ -58,9 +58,8 @@ def open_session(address: str, extra: str, retries: int = RETRIES) -> "SparkSess
     except Exception as error:
         from simglove_spark.session import first_line
 
-        raise ResourceError(
-            f"Spark Connect server must answer; got {first_line(error)} ({address}). Start it, or mend the address."
-        ) from error
+        hint = "Start it, or mend the address." if extra == "connect" else f"pip install 'simglove-spark[{extra}]'."
+        raise ResourceError(f"Spark Connect server must answer; got {first_line(error)} ({address}). {hint}") from error
     return session
 
 
