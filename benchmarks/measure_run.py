@@ -19,6 +19,8 @@ def role(process: psutil.Process, root: int) -> str:
     if name.startswith("java"):
         return "Spark JVM"
     command = " ".join(process.cmdline())
+    if "sail_server" in command:
+        return "Sail server"
     return "one Python worker" if "pyspark" in command else "other"
 
 

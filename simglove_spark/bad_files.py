@@ -16,6 +16,7 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.corpus import check_kind, is_here, kind_by_name
+from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import InputError
 from simglove_spark.sampling import COMPRESSION, can_unpack, json_objects, readable, unpacked
 
@@ -49,7 +50,7 @@ def find_bad_files(
         return {}
     shares = [paths[task::tasks] for task in range(tasks)]
     look = partial(_check_shares, shares=shares, column=config.column, all_columns=config.where is not None)
-    found = spark.range(0, tasks, 1, tasks).mapInArrow(look, "path string, reason string").collect()
+    found = in_workers(spark.range(0, tasks, 1, tasks), look, "path string, reason string").collect()
     return {row["path"]: row["reason"] for row in found}
 
 

@@ -25,6 +25,8 @@ from simglove_spark.cache import temporary_home
 from simglove_spark.choices import check_choice
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig
 from simglove_spark.corpus import TABLE
+from simglove_spark.engines.order import in_order
+from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import local_path
@@ -42,7 +44,10 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 #: Options without a meaning for a DataFrame in its own session
 OF_FILES_AND_MACHINES = frozenset(
-    ("document_break", "on_bad_file", "master", "driver_memory", "spark_conf", "threads", "memory", "max_runtime")
+    (
+        *("document_break", "on_bad_file", "master", "driver_memory", "spark_conf", "engine", "spark_remote"),
+        *("threads", "memory", "max_runtime"),
+    )
 )
 
 
@@ -121,8 +126,8 @@ def count_pairs(
     shards, table = pairs.num_shards or _partitions(df), (str(folder), words.content_sha256)
     counted = cooccurrence.count_pairs([_source(df, corpus)], table, pairs, shards, worker_memory(spark))
     merge = partial(_merge_partition, vocabulary_size=words.rows)
-    runs = counted.where("shard >= 0").repartition(shards, "shard").sortWithinPartitions("shard")
-    return runs.mapInArrow(merge, "word_id int, context_id int, count long")
+    runs = in_order(counted.where("shard >= 0").repartition(shards, "shard"), "shard")
+    return in_workers(runs, merge, "word_id int, context_id int, count long")
 
 
 def save_counts(df: "DataFrame", output: str | Path, name: str, column: str | None = None, **options: Any) -> Manifest:
@@ -250,8 +255,7 @@ def _written(words: "DataFrame") -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         chosen = words.selectExpr("cast(word AS string)", "cast(word_id AS int)", "0L AS count")
-        ordered = chosen.repartition(1).sortWithinPartitions("word_id")
-        report = ordered.mapInArrow(partial(_write_words, folder=str(folder)), REPORT_DDL).collect()
+        report = in_workers(chosen.repartition(1), partial(_write_words, folder=str(folder)), REPORT_DDL).collect()
     except Exception as error:
         raise translated(error) from error
     vocabulary.finish_vocabulary(folder, report, {}, {}, [], {})
@@ -260,7 +264,7 @@ def _written(words: "DataFrame") -> Path:
 
 def _write_words(batches: Iterator[pa.RecordBatch], folder: str) -> Iterator[pa.RecordBatch]:
     parts = [pa.Table.from_batches([batch]).cast(VOCABULARY) for batch in batches]
-    words = pa.concat_tables([VOCABULARY.empty_table(), *parts])
+    words = pa.concat_tables([VOCABULARY.empty_table(), *parts]).sort_by("word_id")
     dense = np.array_equal(words["word_id"].to_numpy(), np.arange(words.num_rows))
     if not dense or words["word"].null_count or len(words["word"].unique()) < words.num_rows:
         raise InputError(

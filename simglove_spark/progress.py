@@ -46,6 +46,11 @@ class Task:
         self.started = self.reported = progress.clock()
         self._progress = progress
 
+    @property
+    def group(self) -> str:
+        """What jobs of this task are called together: the stage and the run."""
+        return f"simglove {self.stage or self.name} {self.run_id}"
+
     def advance(self, amount: float = 1) -> None:
         """Tell of ``amount`` more units."""
         with self._progress.lock:

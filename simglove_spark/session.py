@@ -1,12 +1,9 @@
 """The Spark session: the only place where one is made, configured, watched, and where its errors are put into our words."""
 
-import atexit
 import os
 import re
 import shlex
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,9 +14,13 @@ from urllib.parse import unquote
 from simglove_spark import errors
 from simglove_spark.config import SparkConfig
 from simglove_spark.disk import OWN_WRITER, Rooms, full_disk
+from simglove_spark.engines.addresses import remote_address
+from simglove_spark.engines.connect import GONE, followed, is_gone, remote_session
+from simglove_spark.engines.sail import sail_session
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
-from simglove_spark.memory import cores, parse_size, total_memory
+from simglove_spark.java_log import quiet_log
+from simglove_spark.memory import WORKER_BASE, cores, parse_size, total_memory
 from simglove_spark.progress import Task
 from simglove_spark.spark_jobs import Tell, launched, named_jobs
 from simglove_spark.stopping import STOPPED, ended_by_signal
@@ -57,41 +58,28 @@ LOCAL_SETTINGS = {
     "spark.sql.shuffle.partitions": "8",
 }
 LEAST_WORKER_MEMORY, USUAL_WORKER_MEMORY = 384 << 20, 1280 << 20
-_LOG4J = """\
-rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
-# at the level of the root, or Spark prints that it sets another one
-logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
-logger.gateway.level = error
-# a failed task is told of once, by us
-logger.executor.name = org.apache.spark.executor
-logger.executor.level = off
-logger.scheduler.name = org.apache.spark.scheduler
-logger.scheduler.level = off
-logger.writer.name = org.apache.spark.sql.execution
-logger.writer.level = off
-logger.storage.name = org.apache.spark.storage
-logger.storage.level = off
-"""
 
 _ours = threading.Event()  # set once a session was made here and not found
 
 
 def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "SparkSession":
-    """The running session, or a new one: on a cluster as spark-submit says, else local Spark on this machine.
+    """The session of the engine that is asked for.
+
+    Of Sail or of a Spark Connect server; else the running session, or a new one: on a cluster as spark-submit says, else local
+    Spark on this machine.
 
     Raises
     ------
     ResourceError
-        When pyspark or a Java is missing or the JVM does not start.
+        When pyspark or a Java is missing, or the JVM or server does not start or answer.
     ConfigError
-        When ``--spark-conf`` is not key=value.
+        When ``--spark-conf`` is not key=value, or the address of a server is none.
     """
+    own, address = _parse(config.spark_conf), remote_address(config)
+    if config.engine == "sail":
+        return sail_session(cores())
+    if address is not None:
+        return remote_session(address, tuple(SETTINGS.items()), tuple(own.items()))
     try:
         from pyspark import SparkConf, SparkContext
         from pyspark.sql import SparkSession
@@ -103,7 +91,6 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
     if running is not None:
         return running
     _ours.set()
-    own = _parse(config.spark_conf)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     # workers must be the interpreter that has our packages; python3 on PATH may be another one
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -115,6 +102,8 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
         gateway = SparkContext._gateway or launched(tell)  # first, so that settings from outside can be seen
         SparkContext._ensure_initialized(gateway=gateway)
         known = SparkConf(_jvm=SparkContext._jvm)
+        if submitted and (address := known.get("spark.remote", None)):  # spark-submit --remote
+            return remote_session(address, tuple(SETTINGS.items()), tuple(own.items()))
         builder = SparkSession.builder.appName(f"simglove {app_name}")
         ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
         if config.master or not (submitted or known.contains("spark.master")):
@@ -122,12 +111,18 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
         for key, value in {**{k: v for k, v in ours.items() if not known.contains(k)}, **own}.items():
             builder = builder.config(key, value)
         return builder.getOrCreate()
+    except SimgloveError:
+        raise
     except Exception as error:
         raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
 
 
 def local_slots(config: SparkConfig) -> int | None:
-    """Workers that run at once on this machine (local, local[2], local[2,4], local[*,4]); None on a cluster."""
+    """Workers that run at once on this machine (local, local[2], local[2,4], local[*,4]); None on a cluster or a server."""
+    if config.engine == "sail":
+        return cores()
+    if remote_address(config) is not None:
+        return None
     master = config.master or ("cluster" if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]")
     if not master.startswith("local"):
         return None
@@ -136,15 +131,17 @@ def local_slots(config: SparkConfig) -> int | None:
 
 
 def scratch_folder(config: SparkConfig) -> Path | None:
-    """Where Spark on this machine keeps what it shuffles, the first of several folders; None on a cluster."""
-    if local_slots(config) is None:
+    """Where Spark on this machine keeps what it shuffles, the first of several folders; None on a cluster, and with Sail."""
+    if local_slots(config) is None or config.engine == "sail":
         return None
     given = _parse(config.spark_conf).get("spark.local.dir") or _default("spark.local.dir")
     return Path((os.environ.get("SPARK_LOCAL_DIRS") or given or "/tmp").split(",")[0])
 
 
 def driver_heap(config: SparkConfig) -> int:
-    """Bytes of heap for a local Spark."""
+    """Bytes of heap for a local Spark; with Sail what its process takes without any work."""
+    if config.engine == "sail":
+        return WORKER_BASE
     if config.driver_memory == "auto":
         return max(1 << 30, min(4 << 30, total_memory() // 4))
     return parse_size(config.driver_memory, "driver-memory")
@@ -175,12 +172,9 @@ def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
     if config.driver_memory != "auto" or _default("spark.driver.memory") is None:
         settings["spark.driver.memory"] = f"{driver_heap(config) >> 20}m"
     if "SPARK_CONF_DIR" not in os.environ:
-        folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        (folder / "log4j2.properties").write_text(_LOG4J)
         # the blocks are counted in Python: Java's optimising compiler costs more of a start than it gives back
         settings["spark.driver.defaultJavaOptions"] = "-XX:TieredStopAtLevel=1"
-        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
+        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet_log()}"
     options = [f"--conf {shlex.quote(f'{key}={value}')}" for key, value in {**settings, **own}.items()]
     return " ".join([*options, "pyspark-shell"])
 
@@ -207,7 +201,7 @@ def watched(spark: "SparkSession", description: str, task: Task, rooms: Rooms | 
     if context is not None:
         poller.start()
     try:
-        with named_jobs(spark, context, description, task):
+        with followed(spark, description, task) if context is None else named_jobs(context, description, task):
             yield
         if task.total is not None:
             task.set(task.total)
@@ -267,6 +261,8 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
         return ResourceError(
             "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
         )
+    if is_gone(text):
+        return ResourceError(GONE)
     if "MALFORMED_RECORD_IN_PARSING" in text:
         return InputError(
             f"input must be JSON, an object a line, its column always of one kind; got another line{_place(text)}. "

@@ -9,6 +9,11 @@ import pyarrow as pa
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.corpus import TABLE, is_plain, is_table, kind_by_name
+from simglove_spark.engines.file_rows import pieces as pieces_of_parts
+from simglove_spark.engines.file_rows import plan_parts
+from simglove_spark.engines.order import is_sail
+from simglove_spark.engines.sail import check_corpus
+from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.sampling import first_value
 from simglove_spark.session import first_line
@@ -72,19 +77,29 @@ def read_corpus(
         frame = spark.range(0, len(tasks), 1, len(tasks))
         read = partial(pieces_of_ranges, tasks=tasks, cleaning=cleaning, whole_rows=whole_rows)
         sources.append(Source(frame, read))
+    if is_sail(spark):
+        files = [kinds.pop(kind) for kind in list(kinds) if not is_table(kind)]
+        check_corpus([entry for entries in files for entry in entries], config)
+        sources += [_parts(spark, entries, config, slots or 1) for entries in files]
     return sources + [source_of(_read(spark, kind, entries, config), cleaning) for kind, entries in kinds.items()]
+
+
+def _parts(spark: "SparkSession", entries: list[dict[str, Any]], config: CorpusConfig, slots: int) -> Source:
+    """Files that the workers read themselves."""
+    tasks = plan_parts(entries, config.column, slots)
+    read = partial(pieces_of_parts, tasks=tasks, column=config.column, cleaning=cleaning_of(config))
+    return Source(spark.range(0, len(tasks), 1, max(1, len(tasks))), read)
 
 
 def map_sources(sources: list[Source], work: Callable[..., Iterator[pa.RecordBatch]], ddl: str) -> "DataFrame":
     """What ``work`` makes of each source's batches, given the source's ``pieces``, as one DataFrame."""
-    parts = [source.frame.mapInArrow(partial(work, pieces=source.pieces), ddl) for source in sources]
+    parts = [in_workers(source.frame, partial(work, pieces=source.pieces), ddl) for source in sources]
     return reduce(lambda first, second: first.union(second), parts)
 
 
 def text_column(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFrame":
     """The rows and the one column that are asked for, as ``text``; errors as in `read_corpus`."""
     from pyspark.errors import PySparkException
-    from pyspark.sql import functions as f
     from pyspark.sql.types import ArrayType, BinaryType, StringType
 
     column = config.column or ""
@@ -105,8 +120,8 @@ def text_column(frame: "DataFrame", config: CorpusConfig, where: str) -> "DataFr
             raise ConfigError(
                 f"--where must be an SQL condition; got {first_line(error)} ({config.where}). Mend it."
             ) from error
-    chosen = f.col(_quoted(column))
-    return frame.select((chosen if isinstance(kind, ArrayType) else chosen.cast("binary")).alias("text"))
+    chosen = _quoted(column)
+    return frame.selectExpr(f"{chosen if isinstance(kind, ArrayType) else f'CAST({chosen} AS binary)'} AS text")
 
 
 def cleaning_of(config: CorpusConfig) -> Cleaning:
@@ -125,15 +140,13 @@ def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
 
 def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":
     """One column ``text`` of all rows."""
-    from pyspark.sql import functions as f
-
     paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in entries]
     # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
     reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
     # checksums of Parquet pages, where a writer put them: by itself Spark does not look
     reader = reader.option("parquet.page.verify-checksum.enabled", "true")
     if config.column is None:
-        return reader.text(paths).select(f.col("value").cast("binary").alias("text"))
+        return reader.text(paths).selectExpr("CAST(value AS binary) AS text")
     if is_table(kind):
         frame = _table(spark, kind.removeprefix(TABLE))
     elif kind == "JSON":
@@ -151,8 +164,9 @@ def _table(spark: "SparkSession", name: str) -> "DataFrame":
         frame = spark.table(name)
         frame.schema  # noqa: B018 - only now does Spark Connect look for it
     except PySparkException as error:
+        hint = "With --engine sail give files, for it has no tables." if is_sail(spark) else "Check the name."
         raise InputError(
-            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). Check the name."
+            f"{TABLE}NAME must be a table that Spark knows; got {first_line(error)} ({name}). {hint}"
         ) from error
     return frame
 

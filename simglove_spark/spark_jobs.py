@@ -4,12 +4,9 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simglove_spark.progress import Task
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 Tell = Callable[[str, str], None] | None
 PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
@@ -18,30 +15,18 @@ USUAL = "WARNING: Using incubator modules"
 
 
 @contextmanager
-def named_jobs(spark: "SparkSession", context: Any, description: str, task: Task) -> Iterator[None]:
+def named_jobs(context: Any, description: str, task: Task) -> Iterator[None]:
     """Name the jobs started inside: a group for the stage of this run, and what they do; what was set before comes back.
 
     Parameters
     ----------
-    spark : SparkSession
     context
-        What a session has below it; None with Spark Connect, where operations get tags instead.
+        What a session of classic Spark has below it. (Spark Connect has tags: `engines.connect.followed`.)
     description : str
     task : Task
         Knows the stage and the run id.
     """
-    group = f"simglove {task.stage or description} {task.run_id}"
-    if context is None:
-        tags = [group, f"simglove {description}"]
-        for tag in tags:
-            spark.addTag(tag)
-        try:
-            yield
-        finally:
-            for tag in tags:
-                spark.removeTag(tag)
-        return
-    before = [context.getLocalProperty(name) for name in PROPERTIES]
+    group, before = task.group, [context.getLocalProperty(name) for name in PROPERTIES]
     context.setJobGroup(group, f"{description} ({group})")
     try:
         yield

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.corpus import total_bytes
+from simglove_spark.engines.order import in_order
+from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.joined_counter import JoinedCounter
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
@@ -78,13 +80,12 @@ def count_words(
     DataFrame
         Rows of shard -1 are counters: `rows`, and `bad_words` that were not UTF-8.
     """
-    from pyspark.sql import functions as f
-
     counter = DocumentCounter if documents else WordCounter
     count = partial(_count_partition, num_shards=num_shards, memory=memory, counter=counter, phrases=phrases)
     counted = map_sources(sources, count, ", ".join(["shard int, word binary", *(f"{n} long" for n in counter.names)]))
-    sums = [f.sum(name).alias(name) for name in counter.names]
-    summed = counted.repartition(num_shards, "shard").groupBy("shard", "word").agg(*sums)
+    grouped = counted.repartition(num_shards, "shard").groupBy("shard", "word")
+    sums = (f"`sum({name})` AS {name}" for name in counter.names)
+    summed = grouped.agg(dict.fromkeys(counter.names, "sum")).selectExpr("shard", "word", *sums)
     return summed.where("shard < 0 OR count > 0") if phrases else summed  # some words never stand alone
 
 
@@ -117,9 +118,8 @@ def _count_partition(
 
 def write_word_counts(counts: "DataFrame", folder: str, documents: bool = False) -> "DataFrame":
     """Write one sorted file per shard into ``folder``; the report's rows tell of them (see `table_files`)."""
-    ordered = counts.sortWithinPartitions("shard", "word")
-    schema = word_counts_schema(documents)
-    return ordered.mapInArrow(partial(_write_partition, folder=folder, schema=schema), REPORT_DDL)
+    write = partial(_write_partition, folder=folder, schema=word_counts_schema(documents))
+    return in_workers(in_order(counts, "shard", "word"), write, REPORT_DDL)
 
 
 def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

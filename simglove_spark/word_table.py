@@ -1,7 +1,11 @@
 """The vocabulary, with its phrases, as the workers look it up: arrays, built once a machine and shared by memory map."""
 
+import fcntl
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -131,7 +135,7 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
     """Words and phrases of a ``vocabulary``, or of a table ``phrases``, from a copy that all workers of this machine map into memory.
 
     The copy is keyed by the table's checksum and lies in a folder that only this user can write; whoever is first
-    checks the table's files, builds the copy aside and renames it into place.
+    checks the table's files, builds the copy aside and renames it into place, while others wait.
 
     Raises
     ------
@@ -139,12 +143,26 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
         When the files are not those of the manifest.
     """
     place = temporary_home() / f"{table}-{LAYOUT}-{content_sha256[:32]}"
-    try:
+    with suppress(OSError, ValueError, EOFError):
         return _mapped(place)
-    except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
-        shutil.rmtree(place, ignore_errors=True)
-    _build_copy(Path(folder), table, place)
-    return _mapped(place)
+    with _alone_in(place.parent):
+        try:
+            return _mapped(place)  # another worker was first
+        except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
+            shutil.rmtree(place, ignore_errors=True)
+        _build_copy(Path(folder), table, place)
+        return _mapped(place)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One worker at a time, of all processes and threads of this machine."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _mapped(place: Path) -> WordTable:
@@ -167,7 +185,4 @@ def _build_copy(folder: Path, table: str, place: Path) -> None:
             f"temporary folder must have {show_size(built.nbytes)} for the workers' vocabulary; got {error} ({place.parent}). "
             "Free some, or set TMPDIR."
         ) from error
-    try:
-        staging.rename(place)
-    except OSError:  # another worker was first
-        shutil.rmtree(staging)
+    staging.rename(place)

@@ -23,6 +23,7 @@ SPARK = SparkConfig(
 
 #: Files that take a minute and more, begun first so that none is left over for one process alone at the end.
 LONGEST = [
+    "connect",
     "faults",
     "wheel",
     "resume",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from simglove_spark.progress import Progress
+from simglove_spark.engines.connect import followed
 from simglove_spark.spark_jobs import PROPERTIES, launched, named_jobs
 
 COMMAND = "from simglove_spark.cli import entry; entry()"
@@ -90,23 +91,26 @@ class Context:
 def test_a_given_session_has_its_names_back() -> None:
     progress, context = Progress(run_id="r1"), Context()
     with pytest.raises(KeyError), progress.stage("count-words"), progress.task("count words") as task:
-        with named_jobs(SimpleNamespace(), context, "count words", task):
+        with named_jobs(context, "count words", task):
             assert context.kept["spark.jobGroup.id"] == "simglove count-words r1"
             assert context.kept["spark.job.description"] == "count words (simglove count-words r1)"
         assert context.kept == {**dict.fromkeys(PROPERTIES), "spark.job.description": "somebody's"}
-        with named_jobs(SimpleNamespace(), context, "count words", task):
+        with named_jobs(context, "count words", task):
             raise KeyError
     assert context.kept == {**dict.fromkeys(PROPERTIES), "spark.job.description": "somebody's"}
 
 
 def test_spark_connect_gets_tags() -> None:
     tags: list[str] = []
-    spark: Any = SimpleNamespace(addTag=tags.append, removeTag=tags.remove)
+    handlers: list[Any] = []
+    ways = {"registerProgressHandler": handlers.append, "removeProgressHandler": handlers.remove}
+    spark: Any = SimpleNamespace(addTag=tags.append, removeTag=tags.remove, **ways)
     progress = Progress(run_id="r1")
     with progress.stage("count-pairs"), progress.task("count pairs") as task:
-        with named_jobs(spark, None, "count pairs", task):
-            assert tags == ["simglove count-pairs r1", "simglove count pairs"]
-        assert tags == []
+        with followed(spark, "count pairs, kept", task):
+            assert [tag.rpartition(" ")[0] for tag in tags] == ["simglove count-pairs r1: count pairs  kept"]
+            assert len(handlers) == 1
+        assert tags == handlers == []
 
 
 def test_a_jvm_of_spark_submit_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

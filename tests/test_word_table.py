@@ -1,5 +1,6 @@
 """The copy of a vocabulary that the workers of a machine share."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,12 @@ def test_a_changed_vocabulary_is_not_copied(vocabulary: tuple[str, str]) -> None
     file.write_bytes(file.read_bytes() + b"x")
     with pytest.raises(InputError, match="The file was changed or damaged"):
         loaded(vocabulary)
+
+
+def test_threads_of_one_process_build_it_once(vocabulary: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    build, built = word_table._build_copy, []
+    monkeypatch.setattr(word_table, "_build_copy", lambda *given: (built.append(given), build(*given)))
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: shared_word_table.__wrapped__(*vocabulary), range(16)))
+    assert [words_of(table) for table in found] == [["the", "é", "word"]] * 16
+    assert len(built) == 1

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from simglove_spark.memory import parse_time
 from simglove_spark.option_checks import check_size, require, whole
+
+Engine = Literal["spark", "sail"]
 
 
 @Parameter(name="*")
@@ -50,7 +52,13 @@ class RunConfig(BuildConfig):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SparkConfig:
-    """How Spark is started when no session is there."""
+    """What runs the counting, and how it is started when no session is there."""
+
+    engine: Engine = "spark"
+    """Spark, or Sail on this machine, which starts in a second and needs no Java (pip install 'simglove-spark[sail]')."""
+
+    spark_remote: Annotated[str | None, Parameter(show_default=False)] = None
+    """Spark Connect server to count on, sc://HOST:15002. By default SPARK_REMOTE, if that is set."""
 
     master: Annotated[str | None, Parameter(show_default=False)] = None
     """Spark master. By default what spark-submit says, else local[*,4] on this machine."""
@@ -67,6 +75,15 @@ class SparkConfig:
     def __post_init__(self) -> None:
         check_size(self.worker_memory, "worker-memory")
         check_size(self.driver_memory, "driver-memory")
+        started = {"master": self.master, "driver-memory": None if self.driver_memory == "auto" else self.driver_memory}
+        sail = {**started, "spark-remote": self.spark_remote, "spark-conf": " ".join(self.spark_conf) or None}
+        for flag, value in sail.items() if self.engine == "sail" else ():
+            require(
+                value is None, flag, "be left out with --engine sail, which starts no Spark", value, "Leave it out."
+            )
+        for flag, value in started.items() if self.spark_remote else ():
+            rule = "be left out with --spark-remote, whose server has its own"
+            require(value is None, flag, rule, value, "Leave it out.")
 
 
 @Parameter(name="*")

@@ -1,6 +1,6 @@
 """What all stages of a run share, and what both counting stages do with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ class Context:
     def refuse_what_cannot_fit(self, expected: Forecast, output: Path) -> Rooms:
         """Stop before anything is begun that this machine cannot hold; returns what is needed on disk."""
         local = local_slots(self.spark) is not None
+        if self.spark.engine == "sail":  # what it shuffles stays in memory
+            expected = replace(expected, memory=expected.memory + expected.shuffle, shuffle=0)
         return forecast.refuse_what_cannot_fit(expected, output, local, scratch_folder(self.spark))
 
     @property
