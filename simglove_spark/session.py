@@ -1,14 +1,12 @@
 """The Spark session: the only place where one is made, configured, watched, and where its errors are put into our words."""
 
-import atexit
 import os
 import re
 import shlex
-import shutil
+import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,8 @@ from simglove_spark.config import SparkConfig
 from simglove_spark.disk import OWN_WRITER, Rooms, full_disk
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
-from simglove_spark.memory import cores, parse_size, total_memory
+from simglove_spark.java_log import quiet_log
+from simglove_spark.memory import cores, executor_overhead, parse_size, total_memory
 from simglove_spark.progress import Task
 from simglove_spark.stopping import STOPPED, ended_by_signal
 
@@ -38,6 +37,8 @@ SETTINGS = {
     # as many tasks as shards: coalescing them down to the number of cores makes a few huge ones
     "spark.sql.adaptive.coalescePartitions.enabled": "false",
     "spark.sql.adaptive.enabled": "false",
+    # what cannot be cast, divided or summed in --where is an error (default from 4.0)
+    "spark.sql.ansi.enabled": "true",
     # half the shuffle bytes of lz4 at the same speed
     "spark.io.compression.codec": "zstd",
     # notice a map task that gave other rows when it was run again (default from 4.2)
@@ -56,28 +57,11 @@ LOCAL_SETTINGS = {
     "spark.sql.shuffle.partitions": "8",
 }
 LEAST_WORKER_MEMORY, USUAL_WORKER_MEMORY = 384 << 20, 1280 << 20
-_LOG4J = """\
-rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = stderr
-appender.stderr.type = Console
-appender.stderr.name = stderr
-appender.stderr.target = SYSTEM_ERR
-appender.stderr.layout.type = PatternLayout
-appender.stderr.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n
-# at the level of the root, or Spark prints that it sets another one
-logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
-logger.gateway.level = error
-# a failed task is told of once, by us
-logger.executor.name = org.apache.spark.executor
-logger.executor.level = off
-logger.scheduler.name = org.apache.spark.scheduler
-logger.scheduler.level = off
-logger.writer.name = org.apache.spark.sql.execution
-logger.writer.level = off
-logger.storage.name = org.apache.spark.storage
-logger.storage.level = off
-"""
 
+#: What Spark says of files that it cannot read; before Spark 4.1 .zst is among them.
+_UNREADABLE = re.compile(
+    "PATH_NOT_FOUND|FAILED_READ_FILE|CANNOT_READ_FILE|FileNotFoundException|while reading file|native zStandard library"
+)
 _ours = threading.Event()  # set once a session was made here and not found
 
 
@@ -106,27 +90,39 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     # workers must be the interpreter that has our packages; python3 on PATH may be another one
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    local = not submitted and local_slots(config) is not None
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     if not submitted:
         os.environ["JAVA_HOME"] = str(java_home())
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
     try:
         SparkContext._ensure_initialized()  # starts the JVM, so that settings from outside can be seen
-        known = SparkConf(_jvm=SparkContext._jvm)
+        given = dict(SparkConf(_jvm=SparkContext._jvm).getAll()) | own
         builder = SparkSession.builder.appName(f"simglove {app_name}")
-        ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
-        if config.master or not (submitted or known.contains("spark.master")):
+        ours = SETTINGS | (LOCAL_SETTINGS if local else executor_overhead(worker_memory(config), given))
+        if config.master or not (submitted or "spark.master" in given):
             builder = builder.master(config.master or "local[*,4]")  # 4 tries of a task, as on clusters
-        for key, value in {**{k: v for k, v in ours.items() if not known.contains(k)}, **own}.items():
+        for key, value in {**{k: v for k, v in ours.items() if k not in given}, **own}.items():
             builder = builder.config(key, value)
-        return builder.getOrCreate()
+        return _without_its_handler(builder.getOrCreate)
     except Exception as error:
         raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
 
 
+def _without_its_handler(start: Callable[[], Any]) -> Any:
+    """What ``start`` makes; Ctrl-C stays ours. pyspark's handler speaks to the JVM amid a call, which Spark 3.5 ends with another error."""
+    ours = signal.getsignal(signal.SIGINT)
+    made = start()
+    if ours is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, ours)
+    return made
+
+
 def local_slots(config: SparkConfig) -> int | None:
     """Workers that run at once on this machine (local, local[2], local[2,4], local[*,4]); None on a cluster."""
-    master = config.master or ("cluster" if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]")
+    outside = "cluster" if "PYSPARK_GATEWAY_PORT" in os.environ else _default("spark.master")
+    master = config.master or outside or "local[*]"
     if not master.startswith("local"):
         return None
     inner = master.partition("[")[2].rstrip("]").split(",")[0]
@@ -173,12 +169,9 @@ def _submit_args(config: SparkConfig, own: dict[str, str]) -> str:
     if config.driver_memory != "auto" or _default("spark.driver.memory") is None:
         settings["spark.driver.memory"] = f"{driver_heap(config) >> 20}m"
     if "SPARK_CONF_DIR" not in os.environ:
-        folder = Path(tempfile.mkdtemp(prefix="simglove-log4j-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        (folder / "log4j2.properties").write_text(_LOG4J)
         # the blocks are counted in Python: Java's optimising compiler costs more of a start than it gives back
         settings["spark.driver.defaultJavaOptions"] = "-XX:TieredStopAtLevel=1"
-        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}"
+        settings["spark.driver.extraJavaOptions"] = f"-Dlog4j2.configurationFile={quiet_log()}"
     options = [f"--conf {shlex.quote(f'{key}={value}')}" for key, value in {**settings, **own}.items()]
     return " ".join([*options, "pyspark-shell"])
 
@@ -273,9 +266,7 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
     failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
     if failed:
         return ConfigError(f"--where must hold for each row; got {failed[0][:400]} Guard it, as try_cast does.")
-    if any(
-        name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
-    ):
+    if _UNREADABLE.search(text):
         causes = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)", text, re.MULTILINE)
         return InputError(
             f"input must be readable to the end; got {causes[-1].strip() if causes else first_line(error)}{_place(text)}. "
@@ -286,7 +277,7 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
 
 def _place(text: str) -> str:
     """The file that a Spark error names, in brackets."""
-    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +SQLSTATE", text)
+    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +(?:SQLSTATE|Details)", text)
     return f" ({unquote(named[1])})" if named else ""
 
 
