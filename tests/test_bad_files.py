@@ -308,9 +308,9 @@ def test_merged_tables_name_the_bad_files_of_all_parts(tmp_path: Path) -> None:
 
 
 def test_zstd_on_a_spark_that_cannot_read_it_is_told_so() -> None:
-    cause = "native zStandard library not available: this version of libhadoop was built without zstd support."
+    cause = "native zStandard library not available: this version of libhadoop was built without zstd support"
     found = translated(RuntimeError(f"An error occurred.\nCaused by: java.lang.RuntimeException: {cause}\n\tat org"))
     assert isinstance(found, InputError)
     assert str(found) == (
-        f"input must be readable to the end; got {cause}. Replace the broken file, or give --on-bad-file skip."
+        f"input must be readable to the end; got RuntimeException: {cause}. Replace the broken file, or give --on-bad-file skip."
     )
