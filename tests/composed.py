@@ -94,10 +94,12 @@ class Composed:
 
     def start(self, service: str, **more: str) -> None:
         """Begin one process of a service."""
-        log = (self.data.parent / f"{service}-{len(self._running)}.log").open("wb")
         environment = self.environment | self.variables(service) | more
-        command = self.command(service)
-        self._running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
+        with (self.data.parent / f"{service}-{len(self._running)}.log").open("wb") as log:
+            started = subprocess.Popen(
+                self.command(service), env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._running.append(started)
 
     def start_all(self) -> None:
         """Master, workers and history server; returns when the master is healthy by the compose file's own check."""
