@@ -10,6 +10,8 @@ from simglove_spark.errors import ConfigError
 
 # a Python with numpy, pyarrow, numba and compiled kernels, and the text that it reads, before any table
 WORKER_BASE = 256 << 20
+#: Any of them says how much an executor may take beside its heap.
+_OVERHEADS = {f"spark.executor.{name}" for name in ("memoryOverhead", "memoryOverheadFactor", "pyspark.memory")}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -86,6 +88,19 @@ def peak_memory() -> int:
 def left_for_tables(memory: int, held: int = 0) -> int:
     """Bytes of a worker's ``memory`` that its tables may take beside Python itself and ``held`` bytes; a quarter at least."""
     return max(memory // 4, memory - WORKER_BASE - held)
+
+
+def executor_overhead(worker_memory: int, settings: dict[str, str]) -> dict[str, str]:
+    """What YARN and Kubernetes must give an executor beside its heap, as a Spark setting; nothing where ``settings`` say it.
+
+    That is ``worker_memory`` bytes for a Python worker on each core, and Spark's usual tenth of the heap, at least 384 MiB.
+    """
+    if _OVERHEADS & settings.keys():
+        return {}
+    heap = settings.get("spark.executor.memory", "1g")
+    own = parse_size(f"{heap}m" if heap.isdigit() else heap, "spark-conf spark.executor.memory")
+    workers = int(settings.get("spark.executor.cores", "1")) * worker_memory
+    return {"spark.executor.memoryOverhead": f"{(workers + max(384 << 20, own // 10)) >> 20}m"}
 
 
 def cores() -> int:

@@ -3,9 +3,10 @@
 import os
 import re
 import shlex
+import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from simglove_spark.engines.sail import sail_session
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
 from simglove_spark.java import java_home
 from simglove_spark.java_log import quiet_log
-from simglove_spark.memory import WORKER_BASE, cores, parse_size, total_memory
+from simglove_spark.memory import WORKER_BASE, cores, executor_overhead, parse_size, total_memory
 from simglove_spark.progress import Task
 from simglove_spark.spark_jobs import Tell, launched, named_jobs
 from simglove_spark.stopping import STOPPED, ended_by_signal
@@ -40,6 +41,8 @@ SETTINGS = {
     # as many tasks as shards: coalescing them down to the number of cores makes a few huge ones
     "spark.sql.adaptive.coalescePartitions.enabled": "false",
     "spark.sql.adaptive.enabled": "false",
+    # what cannot be cast, divided or summed in --where is an error (default from 4.0)
+    "spark.sql.ansi.enabled": "true",
     # half the shuffle bytes of lz4 at the same speed
     "spark.io.compression.codec": "zstd",
     # notice a map task that gave other rows when it was run again (default from 4.2)
@@ -59,6 +62,10 @@ LOCAL_SETTINGS = {
 }
 LEAST_WORKER_MEMORY, USUAL_WORKER_MEMORY = 384 << 20, 1280 << 20
 
+#: What Spark says of files that it cannot read; before Spark 4.1 .zst is among them.
+_UNREADABLE = re.compile(
+    "PATH_NOT_FOUND|FAILED_READ_FILE|CANNOT_READ_FILE|FileNotFoundException|while reading file|native zStandard library"
+)
 _ours = threading.Event()  # set once a session was made here and not found
 
 
@@ -94,27 +101,38 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     # workers must be the interpreter that has our packages; python3 on PATH may be another one
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    local = not submitted and local_slots(config) is not None
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     if not submitted:
         os.environ["JAVA_HOME"] = str(java_home())
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
     try:
         gateway = SparkContext._gateway or launched(tell)  # first, so that settings from outside can be seen
         SparkContext._ensure_initialized(gateway=gateway)
-        known = SparkConf(_jvm=SparkContext._jvm)
-        if submitted and (address := known.get("spark.remote", None)):  # spark-submit --remote
-            return remote_session(address, tuple(SETTINGS.items()), tuple(own.items()))
+        given = dict(SparkConf(_jvm=SparkContext._jvm).getAll()) | own
+        if submitted and "spark.remote" in given:  # spark-submit --remote
+            return remote_session(given["spark.remote"], tuple(SETTINGS.items()), tuple(own.items()))
         builder = SparkSession.builder.appName(f"simglove {app_name}")
-        ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
-        if config.master or not (submitted or known.contains("spark.master")):
+        ours = SETTINGS | (LOCAL_SETTINGS if local else executor_overhead(worker_memory(config), given))
+        if config.master or not (submitted or "spark.master" in given):
             builder = builder.master(config.master or "local[*,4]")  # 4 tries of a task, as on clusters
-        for key, value in {**{k: v for k, v in ours.items() if not known.contains(k)}, **own}.items():
+        for key, value in {**{k: v for k, v in ours.items() if k not in given}, **own}.items():
             builder = builder.config(key, value)
-        return builder.getOrCreate()
+        return _without_its_handler(builder.getOrCreate)
     except SimgloveError:
         raise
     except Exception as error:
         raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
+
+
+def _without_its_handler(start: Callable[[], Any]) -> Any:
+    """What ``start`` makes; Ctrl-C stays ours. pyspark's handler speaks to the JVM amid a call, which Spark 3.5 ends with another error."""
+    ours = signal.getsignal(signal.SIGINT)
+    made = start()
+    if ours is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, ours)
+    return made
 
 
 def local_slots(config: SparkConfig) -> int | None:
@@ -123,7 +141,8 @@ def local_slots(config: SparkConfig) -> int | None:
         return cores()
     if remote_address(config) is not None:
         return None
-    master = config.master or ("cluster" if "PYSPARK_GATEWAY_PORT" in os.environ else "local[*]")
+    outside = "cluster" if "PYSPARK_GATEWAY_PORT" in os.environ else _default("spark.master")
+    master = config.master or outside or "local[*]"
     if not master.startswith("local"):
         return None
     inner = master.partition("[")[2].rstrip("]").split(",")[0]
@@ -271,9 +290,7 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
     failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
     if failed:
         return ConfigError(f"--where must hold for each row; got {failed[0][:400]} Guard it, as try_cast does.")
-    if any(
-        name in text for name in ("PATH_NOT_FOUND", "FAILED_READ_FILE", "CANNOT_READ_FILE", "FileNotFoundException")
-    ):
+    if _UNREADABLE.search(text):
         causes = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)", text, re.MULTILINE)
         return InputError(
             f"input must be readable to the end; got {causes[-1].strip() if causes else first_line(error)}{_place(text)}. "
@@ -284,7 +301,7 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
 
 def _place(text: str) -> str:
     """The file that a Spark error names, in brackets."""
-    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +SQLSTATE", text)
+    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +(?:SQLSTATE|Details)", text)
     return f" ({unquote(named[1])})" if named else ""
 
 

@@ -25,6 +25,7 @@ SPARK = SparkConfig(
 LONGEST = [
     "connect",
     "faults",
+    "cluster",
     "wheel",
     "resume",
     "counting",
@@ -38,9 +39,9 @@ LONGEST = [
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first. Slow tests, and those in a browser, run only where asked for: pytest -m slow, pytest -m browser."""
+    """Long files first. Slow tests, long ones and those in a browser run only where asked for: pytest -m slow, -m soak, -m browser."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
-    for marker in ("slow", "browser"):
+    for marker in ("slow", "soak", "browser"):
         if marker not in config.option.markexpr:
             for item in items:
                 if item.get_closest_marker(marker):

@@ -217,7 +217,7 @@ NAMES = ["a b.txt", "[a]*?.txt", "{a,b}.txt", "per%20cent+.txt", "飞机.txt", "
 
 def rows_of(sources: list[Source]) -> list[str]:
     """All rows, as the workers get them."""
-    batches = [(source, batch) for source in sources for batch in source.frame.toArrow().to_batches()]
+    batches = [(source, batch) for source in sources for batch in source.frame._collect_as_arrow()]
     return [
         row for source, batch in batches for piece in source.pieces(iter([batch])) for row in piece.column.to_pylist()
     ]

@@ -14,6 +14,7 @@ from simglove_spark.vectors import Vectors
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CLUSTER = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 JOBS = {
     "count_words.py": "count-words",
     "find_phrases.py": "phrases",
@@ -22,23 +23,24 @@ JOBS = {
 }
 
 
-def commands() -> list[list[str]]:
-    """Arguments of every simglove command and job that the README shows."""
+def commands(text: str) -> list[list[str]]:
+    """Arguments of every simglove command and job that a document shows on a line, or on several that end with a backslash."""
     found = []
-    for line in README.splitlines():
-        if not line.startswith("    ") or line.lstrip().startswith("export"):
+    for line in text.replace("\\\n", " ").splitlines():
+        if not re.match(r"    (simglove |.*\.py )", line) or line.lstrip().startswith("export"):
             continue
-        words = shlex.split(line, comments=True)
+        words = shlex.split(re.sub(r"\s#.*", "", line))
         if words and words[0] == "simglove":
             found.append(words[1:])
         job = next((place for place, word in enumerate(words) if Path(word).name in JOBS), None)
         if job is not None:
-            found.append([JOBS[Path(words[job]).name], *words[job + 1 :]])
+            options = words[job + 1 :]
+            found.append([JOBS[Path(words[job]).name], *options[options.index("--") + 1 if "--" in options else 0 :]])
     return found
 
 
-@pytest.mark.parametrize("arguments", commands(), ids=" ".join)
-def test_every_command_in_the_readme_parses(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", commands(README) + commands(CLUSTER), ids=" ".join)
+def test_every_command_parses(arguments: list[str]) -> None:
     app.config = []
     command, bound, *_ = app.parse_args(arguments, exit_on_error=False, print_error=False)
     assert command is not None
@@ -46,7 +48,7 @@ def test_every_command_in_the_readme_parses(arguments: list[str]) -> None:
 
 
 def test_the_readme_shows_all_stages_and_jobs() -> None:
-    shown = {arguments[0] for arguments in commands()}
+    shown = {arguments[0] for arguments in commands(README)}
     assert {
         "run",
         "count-words",
@@ -87,6 +89,15 @@ def test_the_build_check_finds_the_test_command() -> None:
     assert re.fullmatch(r"python3 -m venv .* -m pytest -q -n 2 --dist loadfile\n", found.stdout)
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#][^)]*)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(("folder", "text"), [(ROOT, README), (ROOT / "docs", CLUSTER)], ids=["README", "cluster"])
+def test_links_lead_somewhere(folder: Path, text: str) -> None:
+    for target in re.findall(r"\]\(([^)#][^)]*)\)", text):
+        assert (folder / target).exists(), target
+
+
+def test_a_command_stands_there_for_each_platform() -> None:
+    assert sum(arguments[0] == "count-words" for arguments in commands(CLUSTER)) == 4
+    for platform in ("YARN", "Kubernetes", "Databricks", "EMR", "Dataproc", "Docker"):
+        part = CLUSTER.partition(f"\n## {platform}\n")[2].partition("\n## ")[0]
+        assert "\n    " in part, platform
+        assert platform == "Docker" or platform in CLUSTER.partition("Untested")[2].partition(".")[0]

@@ -11,8 +11,9 @@ import tables
 
 from simglove_spark import word_table
 from simglove_spark.config import SparkConfig
-from simglove_spark.memory import WORKER_BASE, left_for_tables
-from simglove_spark.session import worker_memory
+from simglove_spark.errors import ConfigError
+from simglove_spark.memory import WORKER_BASE, executor_overhead, left_for_tables
+from simglove_spark.session import local_slots, worker_memory
 
 # what a task does, on words that hardly ever repeat a pair: each table fills and is handed out many times
 WORK = """
@@ -79,3 +80,37 @@ def test_memory_of_workers_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         assert worker_memory(SparkConfig(master="local[4]", driver_memory="1500m")) >> 20 == expected
     assert worker_memory(SparkConfig(master="yarn")) == 1280 << 20
     assert worker_memory(SparkConfig(worker_memory="700m")) == 700 << 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "mib"),
+    [
+        ({}, 1280 + 384),
+        ({"spark.executor.cores": "4"}, 4 * 1280 + 384),
+        ({"spark.executor.cores": "4", "spark.executor.memory": "8g"}, 4 * 1280 + 819),
+        ({"spark.executor.memory": "8192"}, 1280 + 819),
+    ],
+)
+def test_containers_are_asked_for_what_workers_take(settings: dict[str, str], mib: int) -> None:
+    assert executor_overhead(1280 << 20, settings) == {"spark.executor.memoryOverhead": f"{mib}m"}
+
+
+@pytest.mark.parametrize("told", ["memoryOverhead", "memoryOverheadFactor", "pyspark.memory"])
+def test_who_says_what_containers_get_is_heard(told: str) -> None:
+    assert executor_overhead(1280 << 20, {f"spark.executor.{told}": "1"}) == {}
+
+
+def test_a_heap_that_is_no_size_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--spark-conf spark\.executor\.memory must be a size such as 512m or 8g"):
+        executor_overhead(1 << 30, {"spark.executor.memory": "much"})
+
+
+@pytest.mark.parametrize(("master", "slots"), [("local[3]", 3), ("spark://here:7077", None)])
+def test_the_master_of_spark_defaults_decides_where_workers_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, master: str, slots: int | None
+) -> None:
+    (tmp_path / "spark-defaults.conf").write_text(f"spark.master {master}\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    assert local_slots(SparkConfig()) == slots
+    assert local_slots(SparkConfig(master="local[2]")) == 2

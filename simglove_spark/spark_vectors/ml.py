@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyspark
 from numpy.typing import ArrayLike
 from pyspark.ml import Estimator, Model
 from pyspark.ml.functions import array_to_vector
@@ -234,7 +235,7 @@ class SimplerGloveModelWriter(MLWriter):
                 "Give another, or write().overwrite().save(path)."
             )
         with output.building(folder, self.shouldOverwrite) as staging:
-            DefaultParamsWriter.saveMetadata(self.model, _uri(staging), self.sparkSession)
+            DefaultParamsWriter.saveMetadata(self.model, _uri(staging), _session(self))
             shutil.copytree(self.model.folder, staging / VECTORS)
 
 
@@ -251,10 +252,15 @@ class SimplerGloveModelReader(MLReader):
         """
         folder = output.local_path(path)
         model = SimplerGloveModel(folder / VECTORS)
-        metadata = DefaultParamsReader.loadMetadata(_uri(folder), self.sparkSession)
+        metadata = DefaultParamsReader.loadMetadata(_uri(folder), _session(self))
         model._resetUid(metadata["uid"])
         DefaultParamsReader.getAndSetParams(model, metadata)
         return model
+
+
+def _session(of: MLReader | MLWriter) -> Any:
+    """What pyspark's own functions of metadata take: the session, and its context before Spark 4."""
+    return of.sc if pyspark.__version__ < "4" else of.sparkSession
 
 
 def _uri(path: Path) -> str:
