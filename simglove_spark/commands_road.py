@@ -16,9 +16,9 @@ from simglove_spark.config import (
 )
 from simglove_spark.java import java_home
 from simglove_spark.option_checks import Output
-from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress, new_run_id
 from simglove_spark.saved_config import beside, resolved, save_config
+from simglove_spark.storage.paths import path_of
 
 
 def run(
@@ -40,7 +40,7 @@ def run(
     del file
     from simglove_spark.run import Road, walk  # brings numba, which other commands do without
 
-    folder = local_path(output)
+    folder = path_of(output)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
     run_id = new_run_id()
     options = resolved(corpus, vocabulary, pairs, training, resources, spark)
@@ -61,8 +61,8 @@ def train(
     del file
     from simglove_spark.training import train_vectors
 
-    folder = local_path(output)
-    train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, make_progress())
+    folder = path_of(output)
+    train_vectors(path_of(vocabulary), path_of(pairs), folder, training, resources, make_progress())
     save_config(beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
     print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
 

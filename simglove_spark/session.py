@@ -22,6 +22,7 @@ from simglove_spark.java import java_home
 from simglove_spark.memory import cores, parse_size, total_memory
 from simglove_spark.progress import Task
 from simglove_spark.stopping import STOPPED, ended_by_signal
+from simglove_spark.storage.schemes import missing_classes, spark_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -114,7 +115,7 @@ def start_session(config: SparkConfig, app_name: str) -> "SparkSession":
         SparkContext._ensure_initialized()  # starts the JVM, so that settings from outside can be seen
         known = SparkConf(_jvm=SparkContext._jvm)
         builder = SparkSession.builder.appName(f"simglove {app_name}")
-        ours = SETTINGS if submitted else {**SETTINGS, **LOCAL_SETTINGS}
+        ours = {**SETTINGS, **spark_settings(), **({} if submitted else LOCAL_SETTINGS)}
         if config.master or not (submitted or known.contains("spark.master")):
             builder = builder.master(config.master or "local[*,4]")  # 4 tries of a task, as on clusters
         for key, value in {**{k: v for k, v in ours.items() if not known.contains(k)}, **own}.items():
@@ -270,6 +271,8 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
             f"input must be JSON, an object a line, its column always of one kind; got another line{_place(text)}. "
             "Mend the file, or give --on-bad-file skip."
         )
+    if unknown := missing_classes(text):
+        return unknown
     failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
     if failed:
         return ConfigError(f"--where must hold for each row; got {failed[0][:400]} Guard it, as try_cast does.")

@@ -18,7 +18,7 @@ from simglove_spark.errors import InputError
 from simglove_spark.kernels.cells import split_held_out
 from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.hashes import shard_of_words
-from simglove_spark.manifest import FileEntry, Manifest, checked_path
+from simglove_spark.manifest import FileEntry, Manifest, checked_source, known_source
 from simglove_spark.pmi import Weighing
 from simglove_spark.schemas import PAIRS, check
 
@@ -146,10 +146,10 @@ class PairShards:
 
     def _batches(self, shard: int, entry: FileEntry) -> Iterator[Columns]:
         """The file's columns, a part at a time."""
-        path = self.folder / entry.path if shard in self._checked else checked_path(self.folder, entry)
+        path, source = self.folder / entry.name, known_source if shard in self._checked else checked_source
         last = (-1, -1)
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(source(self.folder, entry)) as file:
                 check(file.schema_arrow, PAIRS, path)
                 for batch in file.iter_batches(CELLS_PER_BATCH, columns=PAIRS.names, use_threads=False):
                     words, contexts, counts = (_read_only(column.to_numpy()) for column in batch.columns)

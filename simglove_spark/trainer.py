@@ -24,6 +24,7 @@ from simglove_spark.progress import Progress, Task
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.shards import PairShards, Shard
 from simglove_spark.stopping import Stopping
+from simglove_spark.storage.tables import scratch_of
 from simglove_spark.training_inputs import check_pairs, load_vocabulary, parents_of
 from simglove_spark.warm_start import start_from
 from simglove_spark.watch import Watch, has_converged, latest
@@ -90,7 +91,7 @@ def train(
     expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory_budget(run), largest)
     progress.note(expected.sentence)
     if output is not None:
-        forecast.refuse_what_cannot_fit(expected, output, local=False)
+        forecast.refuse_what_cannot_fit(expected, scratch_of(output), local=False)
     effective = effective_counts.read(pairs, manifest, counts.size)
     weighing = Weighing.of(manifest, counts if effective is None else effective, config)
     shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, expected.fits)
