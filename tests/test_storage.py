@@ -13,6 +13,7 @@ from s3_server import BUCKET, KEY, SECRET, Faults, environment, make_bucket, ser
 
 from simglove_spark import cli, output
 from simglove_spark.asking.pair_table import PairTable
+from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, checked_path, checked_source, new_manifest
 from simglove_spark.schemas import VOCABULARY
@@ -202,10 +203,12 @@ def test_the_same_content_is_not_written_twice(lake: Path, faults: Faults) -> No
 
 
 def test_of_two_writers_the_second_is_refused(lake: Path) -> None:
-    with pytest.raises(ConfigError, match=r"output must not be written by two at once; got a table that another run"):
-        with output.building(lake / "t") as staging:
-            build(lake / "t", {"a": 3, "b": 2})
-            new_manifest("vocabulary", VOCABULARY, [], {}).save(staging)
+    refused = pytest.raises(
+        ConfigError, match=r"output must not be written by two at once; got a table that another run"
+    )
+    with refused, output.building(lake / "t") as staging:
+        build(lake / "t", {"a": 3, "b": 2})
+        new_manifest("vocabulary", VOCABULARY, [], {}).save(staging)
     assert Manifest.load(lake / "t", "vocabulary").rows == 2
 
 
@@ -247,7 +250,7 @@ def test_a_folder_with_other_things_is_refused(lake: Path) -> None:
 def test_a_lost_file_is_noticed(lake: Path) -> None:
     manifest = build(lake / "t", {"a": 3, "b": 2})
     (lake / "t" / manifest.files[0].path).unlink()
-    with pytest.raises(ConfigError, match="its file .* is missing or cut short"):
+    with pytest.raises(ConfigError, match=r"its file .* is missing or cut short"):
         output.is_complete(lake / "t", "vocabulary", manifest.config, [], [], overwrite=False)
 
 
@@ -277,9 +280,10 @@ def test_a_store_that_stays_away_ends_with_4_and_nothing_half_done(
     lake: Path, faults: Faults, kind: str, what: str
 ) -> None:
     """While data are written, and while the manifest is."""
-    with faults.of(kind, 99, lambda method, path: method in ("PUT", "POST") and what in path.rpartition("/")[2]):
-        with pytest.raises(ResourceError, match=r"^store must answer; got .* \(s3://lake/.*after all tries") as caught:
-            build(lake / "t", {"a": 3, "b": 2})
+    stuck = faults.of(kind, 99, lambda method, path: method in ("PUT", "POST") and what in path.rpartition("/")[2])
+    told = r"^store must answer; got .* \(s3://lake/.*after all tries"
+    with stuck, pytest.raises(ResourceError, match=told) as caught:
+        build(lake / "t", {"a": 3, "b": 2})
     assert caught.value.exit_code == 4
     assert not (lake / "t" / FILE_NAME).exists()
     assert output.is_empty(lake / "t")
@@ -291,9 +295,12 @@ def test_reading_from_a_store_that_stays_away_ends_with_4(lake: Path, faults: Fa
     (lake / "text").write_bytes(b"a b c\n" * 1000)
     with faults.of("slow", 99), pytest.raises(ResourceError, match="store must answer"):
         checked_source(lake / "t", manifest.files[0])
-    with faults.of("dropped", 99, lambda method, path: method == "GET"):
-        with pytest.raises(ResourceError, match="store must answer"), reading(str(lake / "text")) as stream:
-            stream.read()
+    stuck, refused = (
+        faults.of("dropped", 99, lambda m, p: m == "GET"),
+        pytest.raises(ResourceError, match="store must answer"),
+    )
+    with stuck, refused, reading(str(lake / "text")) as stream:
+        stream.read()
 
 
 def test_a_store_that_denies_is_3_for_reading_and_4_for_writing(lake: Path, faults: Faults) -> None:
@@ -301,10 +308,41 @@ def test_a_store_that_denies_is_3_for_reading_and_4_for_writing(lake: Path, faul
     with faults.of("denied", 99):
         with pytest.raises(InputError, match=r"^store must be readable; got .*Check the bucket's name, and the env"):
             (lake / "x").read_text()
-        with pytest.raises(ResourceError, match="^store must be writable"):
+        with pytest.raises(ResourceError, match=r"^store must be writable"):
             build(lake / "t", {"a": 3, "b": 2})
-    with pytest.raises(ResourceError, match="^store must be writable; got .*NO_SUCH_BUCKET"):
+    with pytest.raises(ResourceError, match=r"^store must be writable; got .*NO_SUCH_BUCKET"):
         build(path_of("s3://nowhere/t"), {"a": 3, "b": 2})
+
+
+# training that was stopped
+
+
+def test_another_machine_goes_on_from_the_checkpoint_in_the_store(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: Faults
+) -> None:
+    def arrays(passes: int) -> dict[str, np.ndarray]:
+        return {"vectors": np.full((3, 2), passes, np.float32), "sums": np.arange(passes)}
+
+    states = Checkpoints(lake / "v", {"config": {"dim": 2}})
+    with states.locked():
+        for passes in (1, 2, 3):
+            states.save({"passes": passes}, arrays(passes))
+    assert isinstance(lake, StorePath)
+    assert {info.path.split("/")[-2] for info in lake.infos(recursive=True) if info.is_file} == {"state-3"}
+    stuck = faults.of("slow", 99, lambda method, path: method == "POST" and path.endswith("state.json"))
+    with stuck, pytest.raises(ResourceError, match="store must answer"):
+        states.save({"passes": 4}, arrays(4))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+    other = Checkpoints(lake / "v", {"config": {"dim": 2}})
+    with other.locked():
+        found = other.load()  # the fourth is not whole there
+        assert found is not None and found[0] == {"passes": 3}
+        assert all(np.array_equal(found[1][name], array) for name, array in arrays(3).items())
+        with pytest.raises(ConfigError, match=r"checkpoint must be of the same training .*dim is 2 there and 9 here"):
+            Checkpoints(lake / "v", {"config": {"dim": 9}}).load()
+        other.remove_states()
+    assert not [info for info in lake.infos(recursive=True) if info.is_file]
+    assert Checkpoints(lake / "v", {"config": {"dim": 2}}).load() is None
 
 
 # corpora
@@ -322,7 +360,8 @@ def test_patterns_and_folders_of_a_bucket(lake: Path) -> None:
     assert listed(f"{base}/a.txt") == ["a.txt"]
     assert listed(f"{base}/*.txt") == ["a.txt"]
     assert listed(f"{base}/**/*.txt") == ["a.txt", "deep/_x/e.txt", "deep/c.txt", "deep/er/d.txt"]
-    assert listed(f"{base}/d??p/*") == ["deep/.hidden", "deep/c.txt", "deep/er/d.txt", "deep/_x/e.txt"] or True
+    assert listed(f"{base}/d??p/*.txt") == ["deep/c.txt"]
+    assert listed(f"{base}/d*") == ["deep/c.txt", "deep/er/d.txt"]
     assert listed(f"{base}/[bc]*") == ["b.txt.gz"]
     entry = files_of(f"{base}/a.txt")[0]
     assert entry["bytes"] == 5 and entry["modified"] > 1e18

@@ -5,7 +5,6 @@ Any other file, such as an evaluation set, is fetched for as long as this proces
 """
 
 import fcntl
-import json
 import shutil
 import tempfile
 import time
@@ -41,10 +40,9 @@ def fetched(text: str | Path) -> Path:
 
 
 def _table(folder: StorePath) -> Path:
-    table = json.loads((folder / FILE_NAME).read_text()).get("table", "vectors")
-    manifest = Manifest.load(folder, table)
+    manifest = Manifest.load(folder, "vectors")
     home = cache_folder("tables")
-    copy = home / f"{table}-{manifest.content_sha256[:32]}"
+    copy = home / f"vectors-{manifest.content_sha256[:32]}"
     with (home / f".{copy.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one process fetches, the others wait for it
         if not (copy / FILE_NAME).is_file():

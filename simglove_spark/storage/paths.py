@@ -3,6 +3,7 @@
 What a store has not (renames, links, appending) is refused: all that pathlib does on this machine goes through `__fspath__`.
 """
 
+import errno
 import io
 import os
 import re
@@ -215,6 +216,8 @@ def told(path: StorePath, writing: bool = False) -> Iterator[None]:
     except FileNotFoundError as error:
         raise FileNotFoundError(2, "No such file in the store", str(path)) from error
     except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # of the copy on this machine
+            raise
         found = first_words(str(error))
     else:
         return

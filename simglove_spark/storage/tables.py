@@ -62,7 +62,7 @@ def _put(local: Path, target: StorePath) -> None:
 
 def leftovers(folder: StorePath) -> bool:
     """Whether a folder without a manifest holds nothing but files of builds that did not end."""
-    return all(name.startswith(".") or _CARRIES_CONTENT.fullmatch(name) for name in folder.sizes())
+    return all(path.name.startswith(".") or _CARRIES_CONTENT.fullmatch(path.name) for path in folder.iterdir())
 
 
 @contextmanager
