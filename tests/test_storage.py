@@ -338,7 +338,9 @@ def test_another_machine_goes_on_from_the_checkpoint_in_the_store(
         found = other.load()  # the fourth is not whole there
         assert found is not None and found[0] == {"passes": 3}
         assert all(np.array_equal(found[1][name], array) for name, array in arrays(3).items())
-        with pytest.raises(ConfigError, match=r"checkpoint must be of the same training .*dim is 2 there and 9 here"):
+        with pytest.raises(
+            ConfigError, match=r"checkpoint must be of the same training; .*: dim is 2 there and 9 here"
+        ):
             Checkpoints(lake / "v", {"config": {"dim": 9}}).load()
         other.remove_states()
     assert not [info for info in lake.infos(recursive=True) if info.is_file]
@@ -387,7 +389,7 @@ def test_credentials_in_a_uri_are_refused_and_not_repeated(uri: str, capsys: pyt
         assert cli.main(["run", *arguments]) == 2
         told = capsys.readouterr()
         assert "URI must be free of users, keys and signatures" in told.err or "folder must be a path" in told.err
-        for secret in (SECRET, "sig", "secret", KEY):
+        for secret in (SECRET, "sig=", "secret", "user@", KEY):
             assert secret not in told.err + told.out
 
 

@@ -26,6 +26,7 @@ DEFAULT_HOST = "default"  # of hdfs:///path: the one of Hadoop's configuration
 TRIES, RETRY_TIME = 8, timedelta(minutes=1)  # with longer and longer pauses: a minute, about
 _VARIABLES = re.compile(r"AWS_|AZURE_|GOOGLE_|GS_|STORAGE_EMULATOR_HOST|HADOOP_")
 _SECRET = re.compile(r"KEY|SECRET|TOKEN|PASSWORD")
+_HOST, _CONTAINER = re.compile(r"[^:@]*(:\d+)?"), re.compile(r"[^:@]*(@[^:@]*)?")
 _SIGNATURE = re.compile(r"\?[\w-]+=")  # a query: shared signatures come in one
 
 
@@ -78,8 +79,8 @@ def refuse_credentials(uri: str) -> None:
     ConfigError
     """
     scheme, _, rest = uri.partition("://")
-    user, at, _ = rest.partition("/")[0].rpartition("@")
-    if (at and (":" in user or not scheme.startswith("abfs"))) or _SIGNATURE.search(rest):
+    wanted = _CONTAINER if scheme.startswith(("abfs", "wasb")) else _HOST
+    if not wanted.fullmatch(rest.partition("/")[0]) or _SIGNATURE.search(rest):
         raise ConfigError(
             f"URI must be free of users, keys and signatures; got one with some ({scheme}://...). "
             "Set the environment variables that README names instead."
