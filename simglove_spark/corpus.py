@@ -13,7 +13,7 @@ from pyarrow import orc
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.storage.corpora import files_of, reading
-from simglove_spark.storage.paths import readable
+from simglove_spark.storage.paths import readable, refuse_away
 from simglove_spark.storage.schemes import is_store, refuse_credentials
 from simglove_spark.tokenizing import load_tokenizer
 
@@ -232,6 +232,7 @@ def _check_column(path: str, file_kind: str, column: str) -> None:
     try:
         schema = pq.read_schema(readable(path)) if file_kind == "Parquet" else orc.ORCFile(readable(path)).schema
     except (pa.ArrowException, OSError) as error:
+        refuse_away(error)
         raise InputError(f"input must be whole {file_kind}; got {error} ({path}). Replace the file.") from error
     if column not in schema.names:
         raise InputError(

@@ -17,6 +17,7 @@ from simglove_spark.errors import InputError
 from simglove_spark.row_breaks import RowBreaks, rows_between
 from simglove_spark.storage.corpora import reading
 from simglove_spark.storage.paths import readable as source_of
+from simglove_spark.storage.paths import refuse_away
 from simglove_spark.text_rows import Cleaning, clean
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
@@ -149,6 +150,7 @@ def readable(path: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RecursionError, OSError, pa.ArrowException) as error:
+        refuse_away(error)
         is_json = isinstance(error, ValueError) and kind_by_name(path) == "JSON"
         what = "JSON, an object a line" if is_json else "readable to the end"
         raise InputError(f"input must be {what}; got {error} ({path}). Replace the broken file.") from error

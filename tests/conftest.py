@@ -33,13 +33,14 @@ LONGEST = [
     "spark_ml",
     "worker_memory",
     "frames",
+    "storage_road",
 ]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first. Slow tests, and those in a browser, run only where asked for: pytest -m slow, pytest -m browser."""
+    """Long files first. Slow tests, and those in a browser, run only where asked for: pytest -m slow, pytest -m browser, pytest -m soak."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
-    for marker in ("slow", "browser"):
+    for marker in ("slow", "browser", "soak"):
         if marker not in config.option.markexpr:
             for item in items:
                 if item.get_closest_marker(marker):

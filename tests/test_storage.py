@@ -1,7 +1,10 @@
 """Corpora, tables and vectors in a store, against a real S3 server on loopback that can be made to fail."""
 
+import contextlib
+import gzip
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tables
+from pyarrow import orc
 from s3_server import BUCKET, KEY, SECRET, Faults, environment, make_bucket, serving
 
 from simglove_spark import cli, output
 from simglove_spark.asking.pair_table import PairTable
+from simglove_spark.bad_files import reason_against
 from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, checked_path, checked_source, new_manifest
@@ -348,6 +353,32 @@ def test_another_machine_goes_on_from_the_checkpoint_in_the_store(
 
 
 # corpora
+
+
+@pytest.mark.parametrize("name", ["text.txt.gz", "table.parquet", "table.orc"])
+def test_a_store_that_stays_away_makes_no_file_a_bad_one(lake: Path, faults: Faults, name: str) -> None:
+    """With --on-bad-file skip it would be left out, and the table be another one."""
+    sink = pa.BufferOutputStream()
+    table = pa.table({"text": ["a b c"] * 1000})
+    write = {"table.parquet": pq.write_table, "table.orc": orc.write_table}.get(name)
+    if write is None:
+        sink.write(gzip.compress(b"a b c\n" * 1000))
+    else:
+        write(table, sink)
+    data, column = sink.getvalue().to_pybytes(), None if write is None else "text"
+    path = lake / name
+    path.write_bytes(data)
+    assert reason_against(str(path), column) is None
+    for part in range(3):  # the first bytes, the schema, the rest
+        number = count()
+        away = faults.of(
+            "slow", 99, lambda m, p, n=number, first=part: m == "GET" and p.endswith(name) and next(n) >= first
+        )
+        with away, contextlib.suppress(ResourceError):
+            assert reason_against(str(path), column) is None
+            assert faults.times == 99  # all was read by then
+    (lake / f"cut.{name}").write_bytes(data[: len(data) // 2])
+    assert reason_against(str(lake / f"cut.{name}"), column) is not None
 
 
 def test_patterns_and_folders_of_a_bucket(lake: Path) -> None:

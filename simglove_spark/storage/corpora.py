@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from simglove_spark.errors import InputError
-from simglove_spark.storage.paths import StorePath, readable, store_path, told
+from simglove_spark.storage.paths import StorePath, readable, store_path
 
 BUFFER_BYTES = 8 << 20  # read at once: each reading of a store is a request
 _MAGIC = re.compile(r"[*?\[]")
@@ -78,17 +76,11 @@ def _fits(parts: list[str], wanted: list[str]) -> bool:
 
 @contextmanager
 def reading(path: str, buffer_bytes: int = BUFFER_BYTES) -> Iterator[BinaryIO]:
-    """A file's bytes, wherever it lies; errors of a store are told as its own."""
+    """A file's bytes, wherever it lies."""
     source = readable(path)
     if isinstance(source, Path):
         with source.open("rb") as stream:
             yield stream
         return
-    with told(store_path(path)), io.BufferedReader(source, buffer_bytes) as stream:
+    with io.BufferedReader(source, buffer_bytes) as stream:
         yield stream
-
-
-def stream_of(path: str) -> pa.NativeFile:
-    """A file's bytes for pyarrow, from the first to the last."""
-    source = readable(path)
-    return pa.input_stream(source) if isinstance(source, Path) else source

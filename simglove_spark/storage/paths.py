@@ -22,6 +22,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.storage.schemes import Parts, file_system, first_words, is_store, split
 
 CHUNK_BYTES = 16 << 20  # of a request for a part of a file
+_AWAY, _THEN = "store must answer", "The same command goes on when it does."
 _LOCAL = fs.LocalFileSystem()
 _DENIED = re.compile(
     r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|NO_SUCH_BUCKET|HTTP status 40[13]|ermission|nauthori|orbidden"
@@ -87,11 +88,11 @@ class StorePath(PosixPath):
         if mode not in ("r", "rb"):
             raise NotImplementedError(f"a store's file must be opened for reading; got mode {mode} ({self})")
         with told(self):
-            stream = self.file_system.open_input_file(self.uri.path)
-        return stream if mode == "rb" else io.TextIOWrapper(stream, encoding="utf-8")
+            file = StoreFile(self, self.file_system.open_input_file(self.uri.path))
+        return file if mode == "rb" else io.TextIOWrapper(file, encoding="utf-8")
 
     def read_bytes(self) -> bytes:  # noqa: D102
-        with told(self), self.open("rb") as stream:
+        with told(self), self.file_system.open_input_file(self.uri.path) as stream:
             return stream.read()
 
     def read_text(self, *_how: Any, **_more: Any) -> str:  # noqa: D102
@@ -162,6 +163,42 @@ class StorePath(PosixPath):
             return self.file_system.get_file_info(self.uri.path)
 
 
+class StoreFile(io.RawIOBase):
+    """A store's file, open for reading. What the store does not answer is told as such by each reading, also through pyarrow: it must
+    not be taken for a broken file.
+    """
+
+    def __init__(self, path: StorePath, stream: pa.NativeFile) -> None:
+        self.path, self.stream = path, stream
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as many bytes as the buffer holds, or all that are left."""
+        with told(self.path):
+            return self.stream.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; nothing is read."""
+        with told(self.path):
+            return self.stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place."""
+        return self.stream.tell()
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self.stream.close()
+        super().close()
+
+
 def path_of(text: str | Path) -> Path:
     """The path of a file or folder, on this machine or in a store; ``file:`` URIs are understood.
 
@@ -192,7 +229,7 @@ def store_path(uri: str) -> StorePath:
     return StorePath(f"{parts.scheme}:", parts.authority, parts.key)
 
 
-def readable(path: str | Path) -> Path | pa.NativeFile:
+def readable(path: str | Path) -> Path | StoreFile:
     """What pyarrow reads a file from, by parts: its path, or a stream of one in a store."""
     found = store_path(str(path)) if is_store(str(path)) else Path(path)
     return found.open("rb") if isinstance(found, StorePath) else found
@@ -226,9 +263,19 @@ def told(path: StorePath, writing: bool = False) -> Iterator[None]:
         raise kind(
             f"store must be {rule}; got {found} ({path}). Check the bucket's name, and the environment's credentials and region."
         )
-    raise ResourceError(
-        f"store must answer; got {found} ({path}), after all tries. The same command goes on when it does."
-    )
+    raise ResourceError(f"{_AWAY}; got {found} ({path}), after all tries. {_THEN}")
+
+
+def refuse_away(error: BaseException) -> None:
+    """Raise what a store did not answer, when a library made a text of it: ORC's reader does.
+
+    Raises
+    ------
+    ResourceError
+    """
+    found = re.search(f"{_AWAY}; .*{_THEN}", str(error))
+    if found:
+        raise ResourceError(found[0]) from None
 
 
 def _shown(text: str) -> str:

@@ -111,8 +111,12 @@ def _s3(bucket: str, told: dict[str, str]) -> fs.FileSystem:
         region=told.get("AWS_REGION") or told.get("AWS_DEFAULT_REGION") or (None if url.netloc else _region(bucket)),
         endpoint_override=url.netloc or None,
         scheme=url.scheme or "https",
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=int(told.get("AWS_MAX_ATTEMPTS") or TRIES)),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_tries(told.get("AWS_MAX_ATTEMPTS", ""))),
     )
+
+
+def _tries(text: str) -> int:
+    return int(text) if text.isdigit() and int(text) else TRIES
 
 
 def _region(bucket: str) -> str | None:
