@@ -21,6 +21,7 @@ from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.manifest import FileEntry, Manifest, checked_source, known_source
 from simglove_spark.pmi import Weighing
 from simglove_spark.schemas import PAIRS, check
+from simglove_spark.storage.paths import StorePath
 
 # Arrow uses buffers of this size again; larger ones it gives back, and each new page costs a fault
 CELLS_PER_BATCH = 1 << 16
@@ -230,6 +231,12 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
+
+
+def held_files(folder: Path, manifest: Manifest, threads: int) -> int:
+    """Bytes of files that ``threads`` readers hold while they decode them: only those of a store, the others are mapped."""
+    largest = max((entry.bytes for entry in manifest.own_files), default=0)
+    return threads * largest if isinstance(folder, StorePath) else 0
 
 
 def shard_number(entry: FileEntry) -> int:

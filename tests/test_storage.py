@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -229,6 +230,16 @@ def test_a_writer_leaves_the_files_of_another_alone(lake: Path) -> None:
         new_manifest("vocabulary", VOCABULARY, files, {}).save(staging)
     assert Manifest.load(lake / "t", "vocabulary").files == files
     assert names(lake / "t") == {FILE_NAME, report["name"]}
+
+
+def test_writers_at_once_leave_one_whole_table(lake: Path) -> None:
+    build(lake / "t", {"a": 3, "b": 2})
+    with ThreadPoolExecutor(4) as writers:
+        counts = [{"a": 3, f"w{number}": 1 + number} for number in range(8)]
+        made = list(writers.map(lambda one: build(lake / "t", one, overwrite=True), counts))
+    found = Manifest.load(lake / "t", "vocabulary")
+    assert found in made
+    assert pq.read_table(checked_source(lake / "t", found.files[0])).num_rows == 2
 
 
 def test_a_build_that_ends_early_leaves_the_old_table_and_can_be_taken_up(lake: Path) -> None:

@@ -118,6 +118,7 @@ def _publish(staging: Path, folder: StorePath, manifest: StorePath, before: str 
     manifest.write_text(text)
     if found is not None:
         _delete_replaced(folder, manifest, json.loads(found), text)
+        _refuse_missing(folder, told["files"])  # another that replaced the same table may have deleted what both name
 
 
 def _put_entry(staging: Path, folder: StorePath, entry: dict[str, Any]) -> None:
