@@ -12,7 +12,7 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.storage.corpora import files_of, reading
+from simglove_spark.storage.corpora import files_of, is_hidden, reading
 from simglove_spark.storage.paths import readable, refuse_away
 from simglove_spark.storage.schemes import is_store, refuse_credentials
 from simglove_spark.tokenizing import load_tokenizer
@@ -156,7 +156,7 @@ def refuse_names(paths: list[str]) -> None:
     """
     for path in paths:
         name = Path(path).name
-        if _is_hidden(name):
+        if is_hidden(name):
             raise InputError(
                 f"file names must not begin with '_' or '.', which Spark passes over; got {name!r} ({path}). Rename it."
             )
@@ -173,19 +173,14 @@ def _files_below(folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        paths = (Path(place, name) for name in names if not _is_hidden(name))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        paths = (Path(place, name) for name in names if not is_hidden(name))
         found += [path for path in paths if path.is_file() or not path.exists()]
     return sorted(found)
 
 
 def _refuse_folder(error: OSError) -> None:
     raise _unreadable(error.filename, error) from error
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether Spark passes over a file or folder of that name without a word."""
-    return name.startswith(("_", ".")) or name.endswith("._COPYING_")
 
 
 def kind_by_name(path: str) -> str:

@@ -115,6 +115,8 @@ def test_the_tables_are_those_of_a_run_on_disk(road: tuple[Path, Path, list[int]
             "_manifest.json",
             *(entry.name for entry in stored.files),
         }
+    assert isinstance(there, StorePath)
+    assert not [info.path for info in there.infos(recursive=True) if info.is_file and "checkpoint" in info.path]
     inputs = Manifest.load(there / "run" / "pairs", "pairs").inputs
     assert [entry["path"] for entry in inputs] == [f"s3://lake/road/corpus/{part}.txt" for part in range(2)]
     assert all(entry["bytes"] and entry["modified"] for entry in inputs)

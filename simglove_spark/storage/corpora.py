@@ -56,7 +56,7 @@ def _cut(uri: str) -> tuple[StorePath, str]:
 def _is_meant(below: str, pattern: str) -> bool:
     parts = below.split("/")
     if not pattern:
-        return not any(part.startswith(("_", ".")) or part.endswith("._COPYING_") for part in parts)
+        return not any(map(is_hidden, parts))
     wanted = pattern.split("/")
     return (
         _fits(parts, wanted)
@@ -64,6 +64,11 @@ def _is_meant(below: str, pattern: str) -> bool:
             _fits(parts[:depth], wanted) and _is_meant("/".join(parts[depth:]), "") for depth in range(1, len(parts))
         )
     )
+
+
+def is_hidden(name: str) -> bool:
+    """Whether Spark passes over a file or folder of that name without a word."""
+    return name.startswith(("_", ".")) or name.endswith("._COPYING_")
 
 
 def _fits(parts: list[str], wanted: list[str]) -> bool:
