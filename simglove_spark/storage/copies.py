@@ -109,4 +109,4 @@ def _fetch_file(path: StorePath, local: Path) -> None:
     try:
         path.fetch(local)
     except FileNotFoundError as error:
-        raise InputError(f"{path.name} must exist; got nothing ({path.parent}). Check the path.") from error
+        raise InputError(f"file or folder must exist; got nothing ({path}). Check the URI.") from error
