@@ -19,6 +19,7 @@ from simglove_spark.corpus import check_kind, is_here, kind_by_name
 from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import InputError
 from simglove_spark.sampling import COMPRESSION, can_unpack, json_objects, readable, unpacked
+from simglove_spark.storage.paths import readable as source_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,7 +68,7 @@ def _check_shares(
 def reason_against(path: str, column: str | None, all_columns: bool = False) -> str | None:
     """Why a file cannot be counted whole, or None."""
     try:
-        check_kind(Path(path), column)
+        check_kind(path, column)
         with readable(path):
             _read_whole(path, column, all_columns)
     except InputError as error:
@@ -79,11 +80,11 @@ def _read_whole(path: str, column: str | None, all_columns: bool) -> None:
     kind = "text" if column is None else kind_by_name(path)
     columns = None if all_columns else [column]
     if kind == "Parquet":
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(source_of(path), page_checksum_verification=True) as file:
             for _ in file.iter_batches(columns=columns):
                 pass
     elif kind == "ORC":
-        file = orc.ORCFile(path)
+        file = orc.ORCFile(source_of(path))
         for stripe in range(file.nstripes):
             file.read_stripe(stripe, columns)
     elif kind == "JSON" and can_unpack(path):

@@ -1,7 +1,8 @@
 """Training that was stopped, on disk: all that is needed to go on as if nothing had happened.
 
 Beside the output ``NAME`` lies ``.NAME.checkpoint/`` with one folder ``state-NUMBER`` of arrays and ``state.json``. A state
-is written under another name, renamed, and only then is the one before deleted: a kill at any moment leaves a whole one.
+is written under another name, renamed, and only then is the one before deleted: a kill at any moment leaves a whole one. For an
+output in a store states are written in this user's cache, and each is put beside the output too (`storage.states`).
 """
 
 import json
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from simglove_spark.errors import ConfigError
 from simglove_spark.output import hold
+from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.states import Mirror, kept_here
 
 META = "state.json"
 
@@ -34,7 +37,11 @@ class Checkpoints:
     """
 
     def __init__(self, output: Path, identity: dict[str, Any]) -> None:
-        self.folder = output.parent / f".{output.name}.checkpoint"
+        beside = output.parent / f".{output.name}.checkpoint"
+        self.folder, self.mirror = beside, None
+        if isinstance(beside, StorePath):
+            self.folder = kept_here(beside)
+            self.mirror = Mirror(self.folder, beside, META)
         self.identity = json.loads(json.dumps(identity))
 
     @contextmanager
@@ -84,6 +91,8 @@ class Checkpoints:
         _sync(building)
         building.rename(self.folder / f"state-{number}")
         _sync(self.folder)
+        if self.mirror is not None:
+            self.mirror.send(self.folder / f"state-{number}")
         for _, old in before:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -95,6 +104,8 @@ class Checkpoints:
         ConfigError
             When it is that of another training.
         """
+        if self.mirror is not None:
+            self.mirror.fetch()
         for _, folder in reversed(self._states()):
             try:
                 meta = json.loads((folder / META).read_text())
@@ -120,6 +131,8 @@ class Checkpoints:
 
     def remove_states(self) -> None:
         """Delete the states; who holds the lock keeps it."""
+        if self.mirror is not None:
+            self.mirror.clear()
         for _, folder in self._states():
             shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):

@@ -32,6 +32,7 @@ from simglove_spark import (
 from simglove_spark.errors import ConfigError, explain
 from simglove_spark.presets import PRESETS
 from simglove_spark.stopping import STOPPED, ended_by_signal
+from simglove_spark.storage.paths import path_of
 
 app = App(
     name="simglove",
@@ -100,7 +101,7 @@ def _sources(arguments: list[str]) -> list[Dict]:
     sources, options = [], {}
     path = _option(arguments, "config")
     if path is not None:
-        options = _load_yaml(Path(path))
+        options = _load_yaml(path_of(path))
         sources.append(Dict(options, source=path, use_commands_as_keys=False))
     preset = _option(arguments, "preset") or options.get("preset", "default")
     if isinstance(preset, str) and preset in PRESETS:  # any other is refused by the parser

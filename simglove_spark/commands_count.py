@@ -18,8 +18,8 @@ from simglove_spark.config import (
 from simglove_spark.manifest import Manifest
 from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output, wholes
-from simglove_spark.output import local_path
 from simglove_spark.saved_config import beside, resolved, save_config
+from simglove_spark.storage.paths import path_of
 
 Weights = Annotated[
     tuple[int, ...],
@@ -47,7 +47,7 @@ def count_words(
     del file
     from simglove_spark import counting
 
-    folder = local_path(output)
+    folder = path_of(output)
     context = counting.Context(observed(observe), resources, spark, "count-words")
     manifest = counting.count_words(corpus, vocabulary, folder, context)
     save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
@@ -69,9 +69,9 @@ def phrases(
     del file
     from simglove_spark import counting
 
-    folder = local_path(output)
+    folder = path_of(output)
     context = counting.Context(observed(observe), resources, spark, "phrases")
-    manifest = counting.find_phrases(corpus, which, local_path(words), folder, context)
+    manifest = counting.find_phrases(corpus, which, path_of(words), folder, context)
     save_config(folder / "phrases.yaml", resolved(corpus, which, resources, spark), words=words, output=output)
     found = Manifest.load(folder / "phrases", "phrases")
     print(f"{found.rows:,} phrases are in {folder / 'phrases'}, {manifest.rows:,} words in {folder / 'vocabulary'}.")
@@ -92,9 +92,9 @@ def count_pairs(
     del file
     from simglove_spark import counting
 
-    folder = local_path(output)
+    folder = path_of(output)
     context = counting.Context(observed(observe), resources, spark, "count-pairs")
-    manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
+    manifest = counting.count_pairs(corpus, pairs, path_of(vocabulary), folder, context)
     save_config(beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)
     print(f"{manifest.rows:,} cells are in {folder}.")
 
@@ -115,8 +115,8 @@ def merge_words(
     del file
     from simglove_spark import merging
 
-    folder = local_path(output)
-    folders = [local_path(part) for part in parts]
+    folder = path_of(output)
+    folders = [path_of(part) for part in parts]
     manifest = merging.merge_words(folders, vocabulary, folder, resources, observed(observe), weights)
     options = resolved(vocabulary, resources)
     save_config(folder / "merge-words.yaml", options, parts=list(parts), weights=list(weights), output=output)
@@ -137,8 +137,8 @@ def merge_pairs(
     del file
     from simglove_spark import merging
 
-    folder, words = local_path(output), local_path(vocabulary)
-    folders = [local_path(part) for part in parts]
+    folder, words = path_of(output), path_of(vocabulary)
+    folders = [path_of(part) for part in parts]
     manifest = merging.merge_pairs(folders, words, folder, resources, observed(observe), weights)
     given = {"parts": list(parts), "weights": list(weights), "vocabulary": vocabulary, "output": output}
     save_config(beside(folder), resolved(resources), **given)

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 from simglove_spark.config import BuildConfig, FileConfig, ImportConfig, ObserveConfig, PairFormat
 from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output
-from simglove_spark.output import local_path
 from simglove_spark.saved_config import resolved, save_config
+from simglove_spark.storage.paths import path_of
 
 
 def import_pairs(
@@ -33,7 +33,7 @@ def import_pairs(
     del file
     from simglove_spark import importing
 
-    folder = local_path(output)
+    folder = path_of(output)
     manifest = importing.import_pairs(input, word_counts, folder, how, resources, observed(observe))
     options = resolved(how, resources)
     save_config(folder / "import-pairs.yaml", options, input=list(input), word_counts=word_counts, output=output)
@@ -52,8 +52,8 @@ def export_pairs(
     """Write pair counts as files that other tools, and import-pairs, read. Needs no Spark."""
     from simglove_spark import pair_export
 
-    folder = local_path(output)
-    tables = local_path(pairs), local_path(vocabulary)
+    folder = path_of(output)
+    tables = path_of(pairs), path_of(vocabulary)
     manifest = pair_export.export_pairs(*tables, format, folder, overwrite, observed(observe))
     print(f"{manifest.rows:,} cells are in {folder / pair_export.NAMES[format]}.")
     unit = manifest.details["unit"]

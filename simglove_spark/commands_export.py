@@ -1,6 +1,5 @@
 """Commands that exchange vectors with other tools: export and import-vectors. They need no Spark."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -9,7 +8,8 @@ from simglove_spark.formats import importing_vectors, lineage
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.saving import save_vectors
 from simglove_spark.option_checks import Output, VectorsFolder
-from simglove_spark.output import local_path
+from simglove_spark.storage.copies import fetched
+from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
 
 ExportFormat = Literal[
@@ -39,11 +39,11 @@ def export(
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write vectors as other tools read them, and a model card beside. Needs no Spark."""
-    folder, place = local_path(vectors), local_path(output)
+    folder, written = path_of(vectors), path_of(output)
     known = Vectors.load(folder)
-    origin = lineage.find(folder, known, [Path(path) for path in scores])
-    card = save_vectors(known, place, format, dtype, unk, overwrite, origin)
-    print(f"{len(known) + unk:,} vectors of {known.matrix.shape[1]} components are in {place}.")
+    origin = lineage.find(folder, known, [path_of(path) for path in scores])
+    card = save_vectors(known, written, format, dtype, unk, overwrite, origin)
+    print(f"{len(known) + unk:,} vectors of {known.matrix.shape[1]} components are in {written}.")
     print(f"Their model card is {card}.")
 
 
@@ -55,9 +55,9 @@ def import_vectors(
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier table.")] = False,
 ) -> None:
     """Make a vectors table of another tool's vectors. Needs no Spark."""
-    folder = local_path(output)
+    folder = path_of(output)
     name, manifest = importing_vectors.import_vectors(
-        local_path(input), None if format == "auto" else format, folder, overwrite
+        fetched(input), None if format == "auto" else format, folder, overwrite
     )
     print(f"{manifest.rows:,} vectors of {manifest.details['dim']} components are in {folder}; they were {name}.")
 

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.option_checks import PairsFolder, VectorsFolder, Whole, open_pairs, require
-from simglove_spark.output import local_path
 from simglove_spark.pages.report.word_map import Projection
 from simglove_spark.saved_config import replace_text
+from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]
@@ -34,13 +34,13 @@ def report(
     from simglove_spark.pages.report.run_folder import RunFolder, read_evaluations
 
     require(3 <= map_words <= 20_000, "map-words", "lie between 3 and 20000", map_words, "Use 3000.")
-    run = local_path(folder)
-    path = page.default_output(run) if output is None else local_path(output)
+    run = path_of(folder)
+    path = page.default_output(run) if output is None else path_of(output)
     if path.exists() and not (overwrite and path.is_file()):
         raise ConfigError(
             f"output must be a new file; got one that exists ({path}). Give another --output, or --overwrite."
         )
-    evaluations = read_evaluations([local_path(name) for name in evaluation])
+    evaluations = read_evaluations([path_of(name) for name in evaluation])
     text = page.render(RunFolder.read(run), evaluations, watch, map_words, projection)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def explore(
     from simglove_spark.pages.explore.server import Server
 
     require(0 <= port <= 65535, "port", "lie between 0 and 65535", port, "Leave it out.")
-    known = Vectors.load(local_path(vectors))
+    known = Vectors.load(path_of(vectors))
     answers = Answers(known, open_pairs(pairs))
     with Server(answers, port) as server:
         Thread(target=answers.prepare, daemon=True).start()

@@ -15,8 +15,8 @@ from simglove_spark import questions
 from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure, told
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.option_checks import Json, PairsFolder, VectorsFolder, Whole, open_pairs
-from simglove_spark.output import local_path
 from simglove_spark.shown import short_text
+from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _ask(
 
 
 def _load(folder: str, pairs: "PairTable | None") -> Vectors:
-    known = Vectors.load(local_path(folder))
+    known = Vectors.load(path_of(folder))
     if pairs is not None:
         known.check_pairs(pairs)
     return known

@@ -18,8 +18,8 @@ from simglove_spark.config import (
 from simglove_spark.java import java_home
 from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output
-from simglove_spark.output import local_path
 from simglove_spark.saved_config import beside, resolved, save_config
+from simglove_spark.storage.paths import path_of
 
 
 def run(
@@ -42,7 +42,7 @@ def run(
     del file
     from simglove_spark.run import Road, walk  # brings numba, which other commands do without
 
-    folder = local_path(output)
+    folder = path_of(output)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
     progress = observed(observe)
     options = resolved(corpus, vocabulary, pairs, training, resources, spark)
@@ -64,8 +64,8 @@ def train(
     del file
     from simglove_spark.training import train_vectors
 
-    folder = local_path(output)
-    train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, observed(observe))
+    folder = path_of(output)
+    train_vectors(path_of(vocabulary), path_of(pairs), folder, training, resources, observed(observe))
     save_config(beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
     print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
 

@@ -6,7 +6,6 @@ merges the runs of a shard and writes its file.
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from simglove_spark.memory import left_for_tables
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import Source, map_sources
+from simglove_spark.storage.paths import path_of
 from simglove_spark.subsampling import Subsampling
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, counter, report_batch, write_file
 from simglove_spark.text_rows import Piece
@@ -154,9 +154,9 @@ def _write_partition(batches: Iterator[pa.RecordBatch], write_shard: WriteShard)
 
 def _write_shard(shard: int, strings: Iterator[bytes], folder: str, vocabulary_size: int) -> list[dict[str, Any]]:
     if shard == EFFECTIVE_SHARD:
-        return effective_counts.write(Path(folder), effective_counts.summed(strings, vocabulary_size))
+        return effective_counts.write(path_of(folder), effective_counts.summed(strings, vocabulary_size))
     tables = merged_tables(strings, vocabulary_size)
-    return [write_file(Path(folder), f"shard-{shard:05d}", PAIRS, tables)]
+    return [write_file(path_of(folder), f"shard-{shard:05d}", PAIRS, tables)]
 
 
 def merged_tables(strings: Iterable[bytes], vocabulary_size: int, signed: bool = False) -> Iterator[pa.Table]:

@@ -12,6 +12,9 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.storage.corpora import files_of, is_hidden, reading
+from simglove_spark.storage.paths import readable, refuse_away
+from simglove_spark.storage.schemes import is_store, refuse_credentials
 from simglove_spark.tokenizing import load_tokenizer
 
 # what Spark reads as text without an error and without sense, by the file's first bytes
@@ -31,14 +34,15 @@ _MAGIC = {
 #: Endings of files that Spark unpacks while it reads, and of JSON lines.
 COMPRESSED = frozenset({".gz", ".bz2", ".zst", ".zstd", ".lz4", ".snappy", ".deflate"})
 JSON_LINES = frozenset({".json", ".jsonl", ".ndjson"})
+HEAD_BYTES = 8  # of a file, which show what it is
 TABLE = "table:"  # what an input begins with that is the name of a Spark table
 
 
 def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     """Files of the corpus: path, bytes and time of change, in order of their paths.
 
-    A URI other than ``file:``, and ``table:NAME``, is handed to Spark as it is, without size or time. With
-    ``on_bad_file`` "skip" no file is opened here, and one that cannot be found has neither: see `bad_files`.
+    A URI of a scheme that `storage.schemes` does not know, and ``table:NAME``, is handed to Spark as it is, without size or time.
+    With ``on_bad_file`` "skip" no file is opened here, and one that cannot be found has neither: see `bad_files`.
 
     Raises
     ------
@@ -59,6 +63,7 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     load_tokenizer(config.tokenizer)
     files: dict[str, dict[str, Any]] = {}
     for text in config.input:
+        refuse_credentials(text)
         if not is_here(text):
             files[text] = {"path": text, "bytes": None, "modified": None}
             continue
@@ -71,13 +76,17 @@ def list_inputs(config: CorpusConfig) -> list[dict[str, Any]]:
     if config.on_bad_file == "error":
         for entry in entries:
             if entry["bytes"]:
-                check_kind(Path(entry["path"]), config.column)
+                check_kind(entry["path"], config.column)
     _check_documents(config, entries)
     return entries
 
 
 def file_entries(text: str, skip: bool = False) -> list[dict[str, Any]]:
     """Path, bytes and time of change of each file that a path, folder or glob stands for; with ``skip`` of lost ones None."""
+    if is_store(text):
+        found = files_of(text)
+        refuse_names([entry["path"] for entry in found])
+        return found
     return [_entry(path, skip) for path in _matches(text.removeprefix("file://"), skip)]
 
 
@@ -87,7 +96,7 @@ def total_bytes(inputs: list[dict[str, Any]]) -> int:
 
 
 def is_plain(path: str) -> bool:
-    """Whether an input that is read without ``column`` is plain text in a file system of this machine."""
+    """Whether an input that is read without ``column`` is plain text that workers read themselves."""
     return is_here(path) and Path(path).suffix not in COMPRESSED
 
 
@@ -96,7 +105,7 @@ def _check_documents(config: CorpusConfig, entries: list[dict[str, Any]]) -> Non
     if config.document_break != "line" and (config.column is not None or others):
         what = f"--column {config.column}" if config.column is not None else others[0]
         raise ConfigError(
-            f"--document-break {config.document_break} must be given plain text files of this machine; got {what}. "
+            f"--document-break {config.document_break} must be given plain text files; got {what}. "
             "Unpack or copy them, or leave it out: then windows end with each line or row."
         )
 
@@ -107,8 +116,8 @@ def is_table(text: str) -> bool:
 
 
 def is_here(text: str) -> bool:
-    """Whether an input lies in a file system of this machine."""
-    return not is_table(text) and ("://" not in text or text.startswith("file://"))
+    """Whether an input lies where we can read it: in a file system of this machine, or in a store."""
+    return not is_table(text) and ("://" not in text or text.startswith("file://") or is_store(text))
 
 
 def _entry(path: Path, skip: bool) -> dict[str, Any]:
@@ -134,17 +143,27 @@ def _matches(text: str, skip: bool) -> list[Path]:
     if not files:
         what = "a folder without files" if found else "nothing"
         raise InputError(f"--input must match files; got {what} ({text}). Check the path or the pattern.")
-    hidden = next((file for file in files if _is_hidden(file.name)), None)
-    if hidden is not None:
-        raise InputError(
-            f"file names must not begin with '_' or '.', which Spark passes over; got {hidden.name!r} ({hidden}). Rename it."
-        )
-    colon = next((file for file in files if ":" in file.name), None)
-    if colon is not None:
-        raise InputError(
-            f"file names must not hold ':', which Spark cannot read; got {colon.name!r} ({colon}). Rename it."
-        )
+    refuse_names(list(map(str, files)))
     return [file.absolute() for file in files]
+
+
+def refuse_names(paths: list[str]) -> None:
+    """Refuse files that Spark passes over or cannot read, by their names.
+
+    Raises
+    ------
+    InputError
+    """
+    for path in paths:
+        name = Path(path).name
+        if is_hidden(name):
+            raise InputError(
+                f"file names must not begin with '_' or '.', which Spark passes over; got {name!r} ({path}). Rename it."
+            )
+        if ":" in name:
+            raise InputError(
+                f"file names must not hold ':', which Spark cannot read; got {name!r} ({path}). Rename it."
+            )
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -154,19 +173,14 @@ def _files_below(folder: Path) -> list[Path]:
     """
     found: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        paths = (Path(place, name) for name in names if not _is_hidden(name))
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        paths = (Path(place, name) for name in names if not is_hidden(name))
         found += [path for path in paths if path.is_file() or not path.exists()]
     return sorted(found)
 
 
 def _refuse_folder(error: OSError) -> None:
     raise _unreadable(error.filename, error) from error
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether Spark passes over a file or folder of that name without a word."""
-    return name.startswith(("_", ".")) or name.endswith("._COPYING_")
 
 
 def kind_by_name(path: str) -> str:
@@ -176,7 +190,7 @@ def kind_by_name(path: str) -> str:
     return "JSON" if last and last[0] in JSON_LINES else "ORC" if last == [".orc"] else "Parquet"
 
 
-def check_kind(path: Path, column: str | None) -> None:
+def check_kind(path: str, column: str | None) -> None:
     """Refuse a file whose first bytes, or whose schema, show that it isn't what was said.
 
     Raises
@@ -184,34 +198,36 @@ def check_kind(path: Path, column: str | None) -> None:
     InputError
     """
     try:
-        with path.open("rb") as stream:
-            head = stream.read(8)
+        with reading(path, HEAD_BYTES) as stream:
+            head = stream.read(HEAD_BYTES)
     except OSError as error:
         raise _unreadable(path, error) from error
+    suffix = Path(path).suffix
     kind, suffixes = next((known for magic, known in _MAGIC.items() if magic.match(head)), ("text", ()))
     if column is not None and kind in ("Parquet", "ORC"):
-        if kind_by_name(str(path)) != kind:
+        if kind_by_name(path) != kind:
             raise InputError(
                 f"a file's ending must tell what it is; got {kind} ({path}). Rename it to end in .{kind.lower()}."
             )
         _check_column(path, kind, column)
-    elif column is not None and kind_by_name(str(path)) != "JSON":
+    elif column is not None and kind_by_name(path) != "JSON":
         raise InputError(
             f"with --column the input must be Parquet, ORC or JSON lines (.json, .jsonl, .ndjson); got {kind} ({path}). "
             "Leave --column out for text."
         )
-    elif kind != "text" and path.suffix not in suffixes:
+    elif kind != "text" and suffix not in suffixes:
         columns = kind in ("Parquet", "ORC")
         hint = "Give --column NAME." if columns else "Give plain text, or .gz, .bz2 or .zst under that ending."
         raise InputError(f"input must be text; got {kind} ({path}). {hint}")
-    elif kind == "text" and path.suffix in (".gz", ".bz2", ".zst", ".zstd"):
-        raise InputError(f"a {path.suffix} file must be compressed; got other bytes ({path}). Rename or replace it.")
+    elif kind == "text" and suffix in (".gz", ".bz2", ".zst", ".zstd"):
+        raise InputError(f"a {suffix} file must be compressed; got other bytes ({path}). Rename or replace it.")
 
 
-def _check_column(path: Path, file_kind: str, column: str) -> None:
+def _check_column(path: str, file_kind: str, column: str) -> None:
     try:
-        schema = pq.read_schema(path) if file_kind == "Parquet" else orc.ORCFile(path).schema
+        schema = pq.read_schema(readable(path)) if file_kind == "Parquet" else orc.ORCFile(readable(path)).schema
     except (pa.ArrowException, OSError) as error:
+        refuse_away(error)
         raise InputError(f"input must be whole {file_kind}; got {error} ({path}). Replace the file.") from error
     if column not in schema.names:
         raise InputError(

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from simglove_spark.errors import ResourceError
 from simglove_spark.memory import show_size
+from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.tables import scratch_of
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TOLD_AS = re.compile(r"No space left on device|Disk quota exceeded|File too large")
@@ -40,6 +42,8 @@ def refuse_full_disks(rooms: Rooms) -> None:
     ------
     ResourceError
     """
+    if isinstance(rooms.output, StorePath):  # one file at a time is written here first
+        rooms = rooms._replace(output=scratch_of(rooms.output), output_bytes=0)
     output = _there(rooms.output)
     scratch = _there(rooms.scratch) if rooms.scratch is not None else output
     if scratch.stat().st_dev == output.stat().st_dev:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simglove_spark.errors import InputError
 from simglove_spark.kernels import runs, subsample
-from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.schemas import EFFECTIVE_COUNTS, check
 from simglove_spark.table_files import counter, write_file
 
@@ -62,22 +62,23 @@ def read(folder: Path, manifest: Manifest, size: int) -> NDArray[np.int64] | Non
     """
     if manifest.config.get("subsample") is None:
         return None
-    paths = [checked_path(folder, entry) for entry in manifest.files if entry.path.startswith(STEM)]
-    if len(paths) != 1:
+    entries = [entry for entry in manifest.files if entry.path.startswith(STEM)]
+    if len(entries) != 1:
         raise InputError(
-            f"pairs counted with --subsample must have one file {STEM}-…; got {len(paths)} ({folder}). Count them again."
+            f"pairs counted with --subsample must have one file {STEM}-…; got {len(entries)} ({folder}). Count them again."
         )
+    path = folder / entries[0].name
     try:
-        check(pq.read_schema(paths[0]), EFFECTIVE_COUNTS, paths[0])
-        table = pq.read_table(paths[0])
+        table = pq.read_table(checked_source(folder, entries[0]))
+        check(table.schema, EFFECTIVE_COUNTS, path)
     except pa.ArrowException as error:
-        raise InputError(f"counts must be whole Parquet; got {error} ({paths[0]}). Count the pairs again.") from error
+        raise InputError(f"counts must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
     counts = table["count"].to_numpy()
     total = manifest.details["total_words"]
     fits = np.array_equal(table["word_id"].to_numpy(), np.arange(size)) and counts.min(initial=0) >= 0
     if not fits or counts.sum() != total:
         raise InputError(
             f"effective counts must be of words 0 to {size - 1:,} and add up to {total:,}; got {counts.size:,} that add "
-            f"up to {counts.sum():,} ({paths[0]}). Count the pairs again."
+            f"up to {counts.sum():,} ({path}). Count the pairs again."
         )
     return counts

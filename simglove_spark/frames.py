@@ -29,11 +29,12 @@ from simglove_spark.engines.order import in_order
 from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
-from simglove_spark.output import local_path
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, VOCABULARY
-from simglove_spark.session import translated, worker_memory
+from simglove_spark.session import worker_memory
 from simglove_spark.sources import Source, cleaning_of, source_of, text_column
+from simglove_spark.spark_errors import translated
+from simglove_spark.storage.paths import path_of
 from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, report_batch, write_file
 from simglove_spark.text_rows import Piece
 from simglove_spark.tokenizing import load_tokenizer
@@ -115,7 +116,7 @@ def count_pairs(
             f"subsample must be left out, since the counts of what is left have no place here; got {pairs.subsample}. "
             "Use save_counts."
         )
-    folder = local_path(vocabulary) if isinstance(vocabulary, str | Path) else _written(vocabulary)
+    folder = path_of(vocabulary) if isinstance(vocabulary, str | Path) else _written(vocabulary)
     words = Manifest.load(folder, "vocabulary")
     for name in ("lowercase", "normalize", "tokenizer"):
         if words.config.get(name, getattr(corpus, name)) != getattr(corpus, name):
@@ -164,7 +165,7 @@ def save_counts(df: "DataFrame", output: str | Path, name: str, column: str | No
     kinds = [CorpusConfig, VocabularyConfig, PairsConfig, RunConfig, SparkConfig]
     given = {"input": (f"{TABLE}{name}",), "column": _column(df, column)}
     corpus, words, pairs, run, spark = _configs(kinds, options, **given)
-    folder, session = local_path(output), df.sparkSession
+    folder, session = path_of(output), df.sparkSession
     context = counting.Context(Progress(), run, spark, "save-counts", session)
     try:
         df.createTempView(name)

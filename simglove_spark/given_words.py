@@ -11,8 +11,8 @@ from simglove_spark.corpus import file_entries
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.foreign_files import read_records, texts
 from simglove_spark.manifest import FILE_NAME, Manifest
-from simglove_spark.output import local_path
 from simglove_spark.schemas import WORD_COUNTS
+from simglove_spark.storage.paths import path_of
 from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.units import Units
 from simglove_spark.vocabulary import by_count, with_ids
@@ -30,7 +30,7 @@ class GivenWords:
     @classmethod
     def at(cls, text: str) -> "GivenWords":
         """What a path leads to, by what is there and by its ending."""
-        path = local_path(text)
+        path = path_of(text)
         if path.is_dir() and (path / FILE_NAME).is_file():
             return cls(path, "table", [], [Manifest.load(path, "vocabulary").as_parent()])
         kind = {".parquet": "parquet", ".csv": "csv"}.get(path.suffix.lower(), "text")

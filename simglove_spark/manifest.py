@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from simglove_spark.errors import InputError
 from simglove_spark.schemas import describe
+from simglove_spark.storage.paths import StorePath
 
 FILE_NAME = "_manifest.json"
 FORMAT_VERSION = 1
@@ -40,12 +41,25 @@ def software_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file that lies beside the table)."""
+    """One data file: path inside the folder, rows, bytes, checksum (rows is 0 for a file that lies beside the table).
+
+    ``stored`` is its name in a store, where that is another: there each name carries its content (`storage.tables`).
+    """
 
     path: str
     rows: int
     bytes: int
     sha256: str
+    stored: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name under which it lies in the folder."""
+        return self.stored or self.path
+
+    def without_place(self) -> dict[str, Any]:
+        """What the file is, wherever it lies."""
+        return {key: value for key, value in asdict(self).items() if key != "stored"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,7 @@ class Manifest:
     @property
     def content_sha256(self) -> str:
         """Checksum of the content: table, schema, details and the files' checksums, not of where or when."""
-        return hash_json([self.table, self.schema, self.details, [asdict(entry) for entry in self.files]])
+        return hash_json([self.table, self.schema, self.details, [entry.without_place() for entry in self.files]])
 
     @property
     def listed(self) -> list[dict[str, Any]]:
@@ -109,7 +123,9 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write the manifest into ``folder``, atomically; its files must be there already."""
-        text = json.dumps({**asdict(self), "config_hash": self.config_hash}, indent=1, ensure_ascii=False)
+        files = [entry.without_place() | ({"stored": entry.stored} if entry.stored else {}) for entry in self.files]
+        values = {**asdict(self), "files": files, "config_hash": self.config_hash}
+        text = json.dumps(values, indent=1, ensure_ascii=False)
         temporary = folder / f".{FILE_NAME}.{os.getpid()}"
         with temporary.open("w", encoding="utf-8") as out:
             out.write(text + "\n")
@@ -142,7 +158,7 @@ class Manifest:
                 )
             raw.pop("config_hash")
             manifest = cls(**{**raw, "files": [FileEntry(**entry) for entry in raw["files"]]})
-            paths = [Path(entry.path) for entry in manifest.files]
+            paths = [Path(name) for entry in manifest.files for name in (entry.path, entry.name)]
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise InputError(
                 f"manifest must be JSON that this tool wrote; got {type(error).__name__}: {error} ({path}). "
@@ -195,13 +211,39 @@ def checked_path(folder: Path, entry: FileEntry) -> Path:
     InputError
         When the file is missing, has another size, or another checksum.
     """
-    path = folder / entry.path
+    path = folder / entry.name
     if not path.is_file():
-        raise InputError(f"{entry.path} must exist; got nothing ({folder}). Run the stage that made the folder again.")
+        raise _missing(folder, entry)
     size = path.stat().st_size
     if size != entry.bytes or hash_file(path) != entry.sha256:
-        raise InputError(
-            f"{entry.path} must have {entry.bytes:,} bytes with checksum {entry.sha256[:12]}; got {size:,} bytes with "
-            f"another content ({folder}). The file was changed or damaged: run the stage that made it again."
-        )
+        raise _damaged(folder, entry, size)
     return path
+
+
+def checked_source(folder: Path, entry: FileEntry) -> Path | pa.NativeFile:
+    """What pyarrow reads a table's file from, checked as by `checked_path`: its path, or of one in a store its bytes."""
+    if not isinstance(folder, StorePath):
+        return checked_path(folder, entry)
+    try:
+        data = (folder / entry.name).read_bytes()
+    except FileNotFoundError as error:
+        raise _missing(folder, entry) from error
+    if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise _damaged(folder, entry, len(data))
+    return pa.BufferReader(data)
+
+
+def known_source(folder: Path, entry: FileEntry) -> Path | pa.NativeFile:
+    """As `checked_source` of a file that was checked before: in a store, where it is fetched again, it is checked again."""
+    return checked_source(folder, entry) if isinstance(folder, StorePath) else folder / entry.name
+
+
+def _missing(folder: Path, entry: FileEntry) -> InputError:
+    return InputError(f"{entry.path} must exist; got nothing ({folder}). Run the stage that made the folder again.")
+
+
+def _damaged(folder: Path, entry: FileEntry, size: int) -> InputError:
+    return InputError(
+        f"{entry.path} must have {entry.bytes:,} bytes with checksum {entry.sha256[:12]}; got {size:,} bytes with "
+        f"another content ({folder}). The file was changed or damaged: run the stage that made it again."
+    )

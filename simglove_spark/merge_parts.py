@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.schemas import check
 from simglove_spark.units import MOST
 
@@ -76,7 +76,7 @@ def check_files(opened: list[Part], schema: pa.Schema) -> None:
     """
     for part in opened:
         for entry in part.manifest.own_files:
-            check(pq.read_schema(checked_path(part.folder, entry)), schema, part.folder)
+            check(pq.read_schema(checked_source(part.folder, entry)), schema, part.folder)
 
 
 def inputs_of(opened: list[Part]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.effective_counts import KEPT_WORDS
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.kernels import runs, tokens
-from simglove_spark.manifest import FileEntry, Manifest, listed, new_manifest
+from simglove_spark.manifest import FileEntry, Manifest, known_source, listed, new_manifest
 from simglove_spark.memory import show_size
 from simglove_spark.merge_parts import TOTALS, Part, check_files, counters_of, open_parts, read_by, refuse_below_zero
 from simglove_spark.output import building, is_complete
@@ -243,7 +243,7 @@ def _shard(own: list[tuple[Part, FileEntry]], size: int, vocabulary_folder: Path
 
 def _runs(part: Part, entry: FileEntry, size: int) -> Iterator[bytes]:
     """A part's shard as runs, times its weight; each row group holds whole rows."""
-    with pq.ParquetFile(part.folder / entry.path) as file:
+    with pq.ParquetFile(known_source(part.folder, entry)) as file:
         for group in range(file.num_row_groups):
             words, contexts, counts = (column.to_numpy() for column in file.read_row_group(group).columns)
             yield _run(words, contexts, counts if part.weight == 1 else counts * part.weight, size)

@@ -2,7 +2,7 @@
 
 A table is built in a hidden folder beside its place and renamed into it when its manifest is written. A rename onto a
 folder that is not empty fails, so of two writers the first one wins and the other is told; neither can mix its files with
-the other's. A build that dies leaves only a hidden folder behind.
+the other's. A build that dies leaves only a hidden folder behind. In a store, which has no renames: see `storage.tables`.
 """
 
 import errno
@@ -19,12 +19,14 @@ from typing import IO, Any
 from simglove_spark import manifest
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import Manifest
+from simglove_spark.storage import tables
+from simglove_spark.storage.paths import StorePath
 
 RETIRED = ".retired-"
 
 
 def local_path(text: str | Path) -> Path:
-    """Path of an output or table folder; ``file:`` URIs are understood, other schemes are refused."""
+    """Path of a folder that must be on this machine; ``file:`` URIs are understood, other schemes are refused."""
     text = str(text).removeprefix("file://")
     if "://" in text:
         raise ConfigError(
@@ -62,8 +64,7 @@ def is_complete(
     ConfigError
         When something else is there and ``overwrite`` is False, or when what is there is not ours to overwrite.
     """
-    _restore(folder)
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if is_empty(folder):
         return False
     if not (folder / manifest.FILE_NAME).is_file():
         raise ConfigError(
@@ -82,6 +83,14 @@ def is_complete(
     return not overwrite
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether a table may be built in a folder that is new, or holds nothing that counts."""
+    if isinstance(folder, StorePath):
+        return not (folder / manifest.FILE_NAME).is_file() and not folder.is_file() and tables.leftovers(folder)
+    _restore(folder)
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
 def _difference(found: Manifest, folder: Path, config: dict, inputs: list, parents: list) -> str:
     """First thing in which the table at ``folder`` differs from the one asked for, or nothing."""
     for key in sorted({*found.config, *config}):
@@ -92,9 +101,9 @@ def _difference(found: Manifest, folder: Path, config: dict, inputs: list, paren
         return f"the input {changed[0]} is new or changed" if changed else "it was made from more inputs"
     if found.parents != parents:
         return "it was made from another " + " and ".join(parent["table"] for parent in found.parents or parents)
+    sizes = tables.file_sizes(folder)
     for entry in found.files:
-        path = folder / entry.path
-        if not path.is_file() or path.stat().st_size != entry.bytes:
+        if sizes.get(entry.name) != entry.bytes:
             return f"its file {entry.path} is missing or cut short"
     return ""
 
@@ -106,7 +115,10 @@ def check_writable(folder: Path) -> None:
     ------
     ResourceError
     """
-    shutil.rmtree(_staging(folder))
+    if isinstance(folder, StorePath):
+        tables.check_writable(folder)
+    else:
+        shutil.rmtree(_staging(folder))
 
 
 def _staging(folder: Path) -> Path:
@@ -122,7 +134,7 @@ def _staging(folder: Path) -> Path:
 
 @contextmanager
 def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Folder to build a table in; it takes its place at the end, when the caller has saved the manifest into it.
+    """Folder of this machine to build a table in; it takes its place at the end, when the caller has saved the manifest into it.
 
     Raises
     ------
@@ -131,6 +143,10 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     ResourceError
         When the place cannot be written.
     """
+    if isinstance(folder, StorePath):
+        with tables.building(folder, manifest.FILE_NAME, overwrite) as staging:
+            yield staging
+        return
     staging = _staging(folder)
     try:
         yield staging

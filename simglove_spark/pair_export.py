@@ -15,7 +15,7 @@ from simglove_spark.config import PairFormat
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.foreign_files import GLOVE_RECORD
 from simglove_spark.formats.spelling import SEPARATORS
-from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.output import building
 from simglove_spark.progress import Progress
 from simglove_spark.training_inputs import load_vocabulary, of_one_vocabulary
@@ -68,7 +68,7 @@ def _export(
         _writer(file_format, staging, table, unit) as write,
     ):
         for entry in manifest.own_files:
-            with pq.ParquetFile(checked_path(pairs, entry)) as file:
+            with pq.ParquetFile(checked_source(pairs, entry)) as file:
                 for batch in file.iter_batches(batch_size=CELLS):
                     write(*(column.to_numpy() for column in batch.columns))
                     task.advance(batch.num_rows)

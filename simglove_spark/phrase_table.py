@@ -3,13 +3,12 @@
 The copy's name begins with an underscore, so that Spark and Arrow pass over it: the folder reads as the vocabulary it is.
 """
 
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, checked_source, file_entry
 from simglove_spark.schemas import PHRASES, check
 
 COMPANION = "_phrases.parquet"
@@ -30,9 +29,9 @@ def load_phrases(folder: Path, table: str) -> pa.Table:
     """
     tables = [PHRASES.empty_table()]
     for entry in phrase_files(Manifest.load(folder, table)):
-        path = checked_path(folder, entry)
-        check(pq.read_schema(path), PHRASES, path)
-        tables.append(pq.read_table(path))
+        table_of_entry = pq.read_table(checked_source(folder, entry))
+        check(table_of_entry.schema, PHRASES, folder / entry.name)
+        tables.append(table_of_entry)
     return pa.concat_tables(tables)
 
 
@@ -40,5 +39,5 @@ def copy_beside(folder: Path, table: str, vocabulary: Path) -> list[FileEntry]:
     """Copy the phrases of a complete table ``phrases`` or ``vocabulary``, if it has some, beside a vocabulary that is being built."""
     entries = phrase_files(Manifest.load(folder, table))
     for entry in entries:
-        shutil.copyfile(checked_path(folder, entry), vocabulary / COMPANION)
+        (vocabulary / COMPANION).write_bytes(checked_path(folder, entry).read_bytes())
     return [file_entry(vocabulary, COMPANION) for _ in entries]

@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 from simglove_spark.config import PhrasesConfig
 from simglove_spark.cooccurrence import count_runs, merged_tables, write_runs
-from simglove_spark.manifest import FileEntry, Manifest
+from simglove_spark.manifest import FileEntry, Manifest, checked_source
 from simglove_spark.neighbour_counter import NeighbourCounter
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import PHRASES
 from simglove_spark.sources import Source
+from simglove_spark.storage.paths import path_of
 from simglove_spark.table_files import read_batches, write_file
 from simglove_spark.word_table import shared_word_table
 
@@ -82,7 +83,7 @@ def _write_shard(
     table = shared_word_table(*vocabulary)
     counts = table.by_id(table.counts)
     found = (_passing(cells, counts, total_words, config) for cells in merged_tables(strings, counts.size))
-    return [write_file(Path(folder), f"found-{shard:05d}", FOUND, found)]
+    return [write_file(path_of(folder), f"found-{shard:05d}", FOUND, found)]
 
 
 def _passing(cells: pa.Table, counts: np.ndarray, total_words: int, config: PhrasesConfig) -> pa.Table:
@@ -128,4 +129,6 @@ def named(found: Path, files: list[FileEntry], vocabulary: Path, joiner: str) ->
 
 def _column(vocabulary: Path, name: str) -> pa.ChunkedArray:
     files = Manifest.load(vocabulary, "vocabulary").own_files
-    return pa.chunked_array([chunk for entry in files for chunk in pq.read_table(vocabulary / entry.path)[name].chunks])
+    return pa.chunked_array(
+        [chunk for entry in files for chunk in pq.read_table(checked_source(vocabulary, entry))[name].chunks]
+    )

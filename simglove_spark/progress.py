@@ -48,7 +48,7 @@ class Task:
 
     @property
     def group(self) -> str:
-        """What jobs of this task are called together: the stage and the run."""
+        """Name of this task's jobs: the stage and the run."""
         return f"simglove {self.stage or self.name} {self.run_id}"
 
     def advance(self, amount: float = 1) -> None:
@@ -75,8 +75,7 @@ class Task:
 
     def rate(self) -> float | None:
         """Units per second since the task began."""
-        seconds = self.seconds()
-        return self.done / seconds if seconds > 0 else None
+        return self.done / seconds if (seconds := self.seconds()) > 0 else None
 
 
 class Progress:
@@ -92,8 +91,8 @@ class Progress:
 
     @property
     def stage_name(self) -> str | None:
-        """The stage that runs now, the innermost one."""
-        return None if self.now is None else self.now.name
+        """Of the innermost stage that runs now."""
+        return self.now.name if self.now else None
 
     @contextmanager
     def stage(self, name: str, **what: Any) -> Iterator[Stage]:

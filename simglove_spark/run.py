@@ -27,6 +27,7 @@ from simglove_spark.output import hold
 from simglove_spark.presets import PRESETS
 from simglove_spark.progress import Progress
 from simglove_spark.saved_config import replace_text, save_config
+from simglove_spark.storage.paths import StorePath, path_of
 from simglove_spark.trainer import memory_budget
 from simglove_spark.warm_up import start_warm_up
 from simglove_spark.word_lists import WordLists, read_lists
@@ -123,7 +124,7 @@ def _refuse_wrong_names(config: TrainConfig) -> None:
 
         load_loss(config.loss)
     if config.start_from is not None:
-        Manifest.load(Path(config.start_from), "vectors")
+        Manifest.load(path_of(config.start_from), "vectors")
 
 
 def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]], lists: WordLists) -> bool:
@@ -142,7 +143,7 @@ def _is_done(folder: Path, road: Road, inputs: list[dict[str, Any]], lists: Word
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against other runs; the lock goes with the process, however it ends."""
+    """Hold the folder against other runs; the lock goes with the process, however it ends. A store has none, and needs none."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         foreign = sorted(p.name for p in folder.iterdir() if p.name not in OWN and not p.name.startswith("."))
@@ -150,11 +151,14 @@ def _locked(folder: Path) -> Iterator[None]:
             raise ConfigError(
                 f"output must be new, empty or a run folder; got {foreign[0]!r} in it ({folder}). Give another --output."
             )
-        lock = (folder / ".simglove.lock").open("a")
+        lock = None if isinstance(folder, StorePath) else (folder / ".simglove.lock").open("a")
     except OSError as error:
         raise ResourceError(
             f"output must be a folder that can be written; got {error.strerror} ({folder}). Give another --output."
         ) from error
+    if lock is None:
+        yield
+        return
     with lock:
         hold(
             lock,

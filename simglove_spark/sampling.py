@@ -15,6 +15,9 @@ from pyarrow import orc
 from simglove_spark.corpus import COMPRESSED, kind_by_name
 from simglove_spark.errors import InputError
 from simglove_spark.row_breaks import RowBreaks, rows_between
+from simglove_spark.storage.corpora import reading
+from simglove_spark.storage.paths import readable as source_of
+from simglove_spark.storage.paths import refuse_away
 from simglove_spark.text_rows import Cleaning, clean
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
@@ -55,7 +58,7 @@ def _expansion(path: str, size: int, column: str | None) -> float:
         return UNKNOWN_EXPANSION
     if Path(path).suffix not in COMPRESSION:
         return 1.0
-    with Path(path).open("rb") as packed, pa.CompressedInputStream(packed, COMPRESSION[Path(path).suffix]) as stream:
+    with reading(path) as packed, pa.CompressedInputStream(packed, COMPRESSION[Path(path).suffix]) as stream:
         return len(stream.read(SAMPLE_BYTES)) / packed.tell()
 
 
@@ -80,9 +83,9 @@ def _columns(path: str, column: str) -> tuple[pa.Array, int]:
     """First rows of a column of a Parquet or ORC file, and how many rows the file has."""
     nothing = pa.array([], pa.binary())
     if kind_by_name(path) == "ORC":
-        file = orc.ORCFile(path)
+        file = orc.ORCFile(source_of(path))
         return file.read_stripe(0, [column]).column(0)[:SAMPLE_ROWS] if file.nstripes else nothing, file.nrows
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(source_of(path)) as file:
         batch = next(file.iter_batches(batch_size=SAMPLE_ROWS, columns=[column]), None)
         return nothing if batch is None else batch.column(0), file.metadata.num_rows
 
@@ -115,7 +118,7 @@ def can_unpack(path: str) -> bool:
 
 def unpacked(path: str) -> pa.NativeFile:
     """A file's bytes, unpacked if its ending says that they are packed."""
-    return pa.input_stream(path, compression=COMPRESSION.get(Path(path).suffix))
+    return pa.input_stream(source_of(path), compression=COMPRESSION.get(Path(path).suffix))
 
 
 def _json_rows(path: str) -> Iterator[dict[str, Any]]:
@@ -147,6 +150,7 @@ def readable(path: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RecursionError, OSError, pa.ArrowException) as error:
+        refuse_away(error)
         is_json = isinstance(error, ValueError) and kind_by_name(path) == "JSON"
         what = "JSON, an object a line" if is_json else "readable to the end"
         raise InputError(f"input must be {what}; got {error} ({path}). Replace the broken file.") from error

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from simglove_spark.storage.tables import move_into, scratch_of
+
 SAVED_HEAD = "# resolved options, saved by simglove; can be given back with --config\n"
 
 
@@ -34,10 +36,10 @@ def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that no reader ever sees half of it."""
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
+    temporary = scratch_of(path.parent) / f".{path.name}.{os.getpid()}"
     try:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        move_into(temporary, path)
     finally:
         with suppress(OSError):  # which would hide the one that is told
             temporary.unlink()

@@ -1,30 +1,29 @@
-"""The Spark session: the only place where one is made, configured, watched, and where its errors are put into our words."""
+"""The Spark session: the only place where one is made, configured and watched."""
 
 import os
 import re
 import shlex
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-from simglove_spark import errors
 from simglove_spark.config import SparkConfig
-from simglove_spark.disk import OWN_WRITER, Rooms, full_disk
+from simglove_spark.disk import Rooms
 from simglove_spark.engines.addresses import remote_address
-from simglove_spark.engines.connect import GONE, followed, is_gone, remote_session
+from simglove_spark.engines.connect import followed, remote_session
 from simglove_spark.engines.sail import sail_session
-from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError, StoppedError
+from simglove_spark.errors import ConfigError, ResourceError, SimgloveError
 from simglove_spark.java import java_home
-from simglove_spark.java_log import quiet_log
+from simglove_spark.jvm import Tell, launched, quiet_log, without_its_handler
 from simglove_spark.memory import WORKER_BASE, cores, executor_overhead, parse_size, total_memory
 from simglove_spark.progress import Task
-from simglove_spark.spark_jobs import Tell, launched, named_jobs
-from simglove_spark.stopping import STOPPED, ended_by_signal
+from simglove_spark.spark_errors import first_line, translated
+from simglove_spark.spark_jobs import named_jobs
+from simglove_spark.stopping import ended_by_signal
+from simglove_spark.storage.schemes import spark_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,10 +61,6 @@ LOCAL_SETTINGS = {
 }
 LEAST_WORKER_MEMORY, USUAL_WORKER_MEMORY = 384 << 20, 1280 << 20
 
-#: What Spark says of files that it cannot read; before Spark 4.1 .zst is among them.
-_UNREADABLE = re.compile(
-    "PATH_NOT_FOUND|FAILED_READ_FILE|CANNOT_READ_FILE|FileNotFoundException|while reading file|native zStandard library"
-)
 _ours = threading.Event()  # set once a session was made here and not found
 
 
@@ -114,25 +109,17 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
         if submitted and "spark.remote" in given:  # spark-submit --remote
             return remote_session(given["spark.remote"], tuple(SETTINGS.items()), tuple(own.items()))
         builder = SparkSession.builder.appName(f"simglove {app_name}")
-        ours = SETTINGS | (LOCAL_SETTINGS if local else executor_overhead(worker_memory(config), given))
+        ours = SETTINGS | spark_settings()
+        ours |= LOCAL_SETTINGS if local else executor_overhead(worker_memory(config), given)
         if config.master or not (submitted or "spark.master" in given):
             builder = builder.master(config.master or "local[*,4]")  # 4 tries of a task, as on clusters
         for key, value in {**{k: v for k, v in ours.items() if k not in given}, **own}.items():
             builder = builder.config(key, value)
-        return _without_its_handler(builder.getOrCreate)
+        return without_its_handler(builder.getOrCreate)
     except SimgloveError:
         raise
     except Exception as error:
         raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
-
-
-def _without_its_handler(start: Callable[[], Any]) -> Any:
-    """What ``start`` makes; Ctrl-C stays ours. pyspark's handler speaks to the JVM amid a call, which Spark 3.5 ends with another error."""
-    ours = signal.getsignal(signal.SIGINT)
-    made = start()
-    if ours is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, ours)
-    return made
 
 
 def local_slots(config: SparkConfig) -> int | None:
@@ -257,55 +244,3 @@ def _poll(context: Any, task: Task, stop: threading.Event) -> None:
         tasks |= {stage.stageId: (stage.numCompletedTasks, stage.numTasks) for stage in active if stage is not None}
         if tasks:
             task.set(sum(done for done, _ in tasks.values()), total=sum(total for _, total in tasks.values()))
-
-
-def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
-    """A Spark error as one of ours: a task's own error as it was raised, others by what they tell of."""
-    if ended_by_signal.is_set():  # raised in the middle of a call, it may come out as a broken connection
-        return StoppedError(STOPPED)
-    text = str(error)
-    full = full_disk(text, rooms)
-    by_writer = full is not None and OWN_WRITER in text  # knows the disk, but not the forecast
-    for name in ("ConfigError", "InputError", "ResourceError"):
-        own = re.search(rf"simglove_spark\.errors\.{name}: (.*)", text)
-        if own and not by_writer:
-            return getattr(errors, name)(own.group(1).strip())
-    if full is not None:
-        return full
-    if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
-        return ResourceError(
-            "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest compressed line, or row of a column."
-        )
-    if "MemoryError" in text or "crashed" in text:
-        return ResourceError(
-            "Python workers must have enough memory; got one that ran out or died. Lower --worker-memory."
-        )
-    if is_gone(text):
-        return ResourceError(GONE)
-    if "MALFORMED_RECORD_IN_PARSING" in text:
-        return InputError(
-            f"input must be JSON, an object a line, its column always of one kind; got another line{_place(text)}. "
-            "Mend the file, or give --on-bad-file skip."
-        )
-    failed = re.search(r"\[(CAST_INVALID_INPUT|DIVIDE_BY_ZERO|ARITHMETIC_OVERFLOW)[^\]]*\].*", text)
-    if failed:
-        return ConfigError(f"--where must hold for each row; got {failed[0][:400]} Guard it, as try_cast does.")
-    if _UNREADABLE.search(text):
-        causes = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)", text, re.MULTILINE)
-        return InputError(
-            f"input must be readable to the end; got {causes[-1].strip() if causes else first_line(error)}{_place(text)}. "
-            "Replace the broken file, or give --on-bad-file skip."
-        )
-    return SimgloveError(f"Spark job must succeed; got {first_line(error)}. SIMGLOVE_TRACEBACK=1 shows where.")
-
-
-def _place(text: str) -> str:
-    """The file that a Spark error names, in brackets."""
-    named = re.search(r"while reading file (?:file:/*(?=/))?(.*?)\. +(?:SQLSTATE|Details)", text)
-    return f" ({unquote(named[1])})" if named else ""
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error that says something, or its kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:400] if lines else type(error).__name__

@@ -18,9 +18,10 @@ from simglove_spark.errors import InputError
 from simglove_spark.kernels.cells import split_held_out
 from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.hashes import shard_of_words
-from simglove_spark.manifest import FileEntry, Manifest, checked_path
+from simglove_spark.manifest import FileEntry, Manifest, checked_source, known_source
 from simglove_spark.pmi import Weighing
 from simglove_spark.schemas import PAIRS, check
+from simglove_spark.storage.paths import StorePath
 
 # Arrow uses buffers of this size again; larger ones it gives back, and each new page costs a fault
 CELLS_PER_BATCH = 1 << 16
@@ -146,10 +147,10 @@ class PairShards:
 
     def _batches(self, shard: int, entry: FileEntry) -> Iterator[Columns]:
         """The file's columns, a part at a time."""
-        path = self.folder / entry.path if shard in self._checked else checked_path(self.folder, entry)
+        path, source = self.folder / entry.name, known_source if shard in self._checked else checked_source
         last = (-1, -1)
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(source(self.folder, entry)) as file:
                 check(file.schema_arrow, PAIRS, path)
                 for batch in file.iter_batches(CELLS_PER_BATCH, columns=PAIRS.names, use_threads=False):
                     words, contexts, counts = (_read_only(column.to_numpy()) for column in batch.columns)
@@ -230,6 +231,12 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
+
+
+def held_files(folder: Path, manifest: Manifest, threads: int) -> int:
+    """Bytes of files that ``threads`` readers hold while they decode them: only those of a store, the others are mapped."""
+    largest = max((entry.bytes for entry in manifest.own_files), default=0)
+    return threads * largest if isinstance(folder, StorePath) else 0
 
 
 def shard_number(entry: FileEntry) -> int:

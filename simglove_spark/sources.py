@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from simglove_spark.config import CorpusConfig
-from simglove_spark.corpus import TABLE, is_plain, is_table, kind_by_name
+from simglove_spark.corpus import TABLE, is_here, is_plain, is_table, kind_by_name
 from simglove_spark.engines.file_rows import pieces as pieces_of_parts
 from simglove_spark.engines.file_rows import plan_parts
 from simglove_spark.engines.order import is_sail
@@ -16,7 +16,8 @@ from simglove_spark.engines.sail import check_corpus
 from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.sampling import first_value
-from simglove_spark.session import first_line
+from simglove_spark.spark_errors import first_line
+from simglove_spark.storage.schemes import for_spark, is_store
 from simglove_spark.text_ranges import pieces as pieces_of_ranges
 from simglove_spark.text_ranges import plan
 from simglove_spark.text_rows import Cleaning, Piece, pieces
@@ -140,7 +141,7 @@ def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
 
 def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":
     """One column ``text`` of all rows."""
-    paths = [entry["path"] if "://" in entry["path"] else _file_uri(entry["path"]) for entry in entries]
+    paths = [_uri(entry["path"]) for entry in entries]
     # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
     reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
     # checksums of Parquet pages, where a writer put them: by itself Spark does not look
@@ -187,6 +188,9 @@ def _quoted(column: str) -> str:
     return "`" + column.replace("`", "``") + "`"
 
 
-def _file_uri(path: str) -> str:
+def _uri(path: str) -> str:
     """URI of a listed file; what Spark would take for a pattern is escaped, since the file is named to the letter."""
-    return "file://" + "".join("\\" + char if char in "*?[]{}\\" else char for char in path)
+    if not is_here(path):
+        return path
+    uri = for_spark(path) if is_store(path) else f"file://{path}"
+    return "".join("\\" + char if char in "*?[]{}\\" else char for char in uri)

@@ -1,7 +1,8 @@
 """Parquet files of a table, as tasks write them and as the driver commits them.
 
-A task writes under a temporary name and renames to one that carries the content's checksum; then it reports the file.
-Only reported files enter the manifest, the driver removes all others: a task that ran twice, or died, cannot add a row.
+A task writes under a temporary name and renames to one that carries the content's checksum, or puts the file under that name into a
+store; then it reports the file. Only reported files enter the manifest, the driver removes all others (but in a store, where they
+may be another writer's): a task that ran twice, or died, cannot add a row.
 """
 
 import os
@@ -17,7 +18,9 @@ import pyarrow.parquet as pq
 
 from simglove_spark.disk import FULL
 from simglove_spark.errors import InputError, ResourceError
-from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file
+from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file, known_source
+from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.tables import file_sizes, move_into, scratch_of
 
 #: What a task reports: a file (with the sum of its counts), or a counter (sha256 is null, total its value).
 REPORT = pa.schema(
@@ -40,7 +43,7 @@ def write_file(folder: Path, stem: str, schema: pa.Schema, tables: Iterable[pa.T
 
     The sum of the ``count`` column is taken on the way.
     """
-    temporary = folder / f".{stem}.{os.getpid()}.{os.urandom(4).hex()}"
+    temporary = scratch_of(folder) / f".{stem}.{os.getpid()}.{os.urandom(4).hex()}"
     pairs = "context_id" in schema.names
     rows = total = 0
     try:
@@ -62,12 +65,12 @@ def write_file(folder: Path, stem: str, schema: pa.Schema, tables: Iterable[pa.T
         checksum = hash_file(temporary)
         size = temporary.stat().st_size
         name = f"{stem}-{checksum[:16]}.parquet"
-        temporary.replace(folder / name)
+        move_into(temporary, folder / name)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in FULL:
             raise ResourceError(
-                f"disk must have room for the output; got {os.strerror(error.errno)} after {rows:,} rows of {stem} ({folder}). "
+                f"disk must have room for the output; got {os.strerror(error.errno)} after {rows:,} rows of {stem} ({temporary.parent}). "
                 "Free some, or give another --output."
             ) from error
         raise
@@ -131,12 +134,12 @@ def commit(folder: Path, report: list[Any]) -> tuple[list[FileEntry], int, dict[
         if not row["sha256"]:
             counters[row["name"]] = counters.get(row["name"], 0) + row["total"]
     kept = {entry.path for entry in files}
-    for path in list(folder.iterdir()):
+    for path in [] if isinstance(folder, StorePath) else list(folder.iterdir()):
         if path.name not in kept and path.name != FILE_NAME:
             path.unlink(missing_ok=True)  # a copy of a task may rename it at this moment
+    sizes = file_sizes(folder)
     for entry in files:
-        path = folder / entry.path
-        if not path.is_file() or path.stat().st_size != entry.bytes:
+        if sizes.get(entry.path) != entry.bytes:
             raise ResourceError(
                 f"output must be a folder that driver and workers share; got no {entry.path} of {entry.bytes:,} bytes "
                 f"({folder}). Give an --output on a shared file system."
@@ -147,5 +150,5 @@ def commit(folder: Path, report: list[Any]) -> tuple[list[FileEntry], int, dict[
 def read_batches(folder: Path, files: list[FileEntry]) -> Iterator[pa.RecordBatch]:
     """Rows of a table's files, in order of the manifest; the caller has checked them."""
     for entry in files:
-        with pq.ParquetFile(folder / entry.path) as file:
+        with pq.ParquetFile(known_source(folder, entry)) as file:
             yield from file.iter_batches()

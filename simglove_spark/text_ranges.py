@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from simglove_spark.errors import InputError
 from simglove_spark.row_breaks import RowBreaks, rows_between
+from simglove_spark.storage.corpora import reading
 from simglove_spark.text_rows import LONGEST_WORD, Cleaning, Origin, Piece, bytes_of, clean, too_long
 from simglove_spark.tokenizing import needs_whole_rows
 
@@ -254,8 +255,8 @@ def _rest_of_word(stream: BinaryIO, own: Range, position: int) -> Iterator[bytes
 @contextmanager
 def _opened(own: Range) -> Iterator[BinaryIO]:
     try:
-        with open(own.path, "rb") as stream:  # noqa: PTH123 - a file's own open
-            size = os.fstat(stream.fileno()).st_size
+        with reading(own.path) as stream:
+            size = stream.seek(0, os.SEEK_END)
             if size != own.size:
                 raise _changed(own, size)
             yield stream

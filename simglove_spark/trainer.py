@@ -22,8 +22,9 @@ from simglove_spark.memory import cores, free_memory, parse_size, parse_time
 from simglove_spark.pmi import Weighing
 from simglove_spark.progress import Progress, Task
 from simglove_spark.row_solver import RowSolver
-from simglove_spark.shards import PairShards, Shard
+from simglove_spark.shards import PairShards, Shard, held_files
 from simglove_spark.stopping import Stopping
+from simglove_spark.storage.tables import scratch_of
 from simglove_spark.training_inputs import check_pairs, load_vocabulary, parents_of
 from simglove_spark.warm_start import start_from
 from simglove_spark.watch import Watch, has_converged, latest
@@ -87,10 +88,11 @@ def train(
     counts = table["count"].to_numpy()
     threads = run.threads or cores()
     largest = max((entry.rows for entry in manifest.files), default=0)
-    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory_budget(run), largest)
+    memory = memory_budget(run) - held_files(pairs, manifest, threads)
+    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory, largest)
     progress.note(expected.sentence)
     if output is not None:
-        forecast.refuse_what_cannot_fit(expected, output, local=False)
+        forecast.refuse_what_cannot_fit(expected, scratch_of(output), local=False)
     effective = effective_counts.read(pairs, manifest, counts.size)
     weighing = Weighing.of(manifest, counts if effective is None else effective, config)
     shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, expected.fits)

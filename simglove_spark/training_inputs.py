@@ -8,10 +8,11 @@ import pyarrow.parquet as pq
 
 from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.merge_parts import without_weight
 from simglove_spark.presets import PRESETS
 from simglove_spark.schemas import VOCABULARY, check
+from simglove_spark.storage.paths import path_of
 
 IMPORTED = "imported"  # the weighting of pairs counted elsewhere: nothing is known of their windows
 
@@ -27,9 +28,10 @@ def load_vocabulary(folder: Path) -> pa.Table:
     manifest = Manifest.load(folder, "vocabulary")
     tables = []
     for entry in manifest.own_files:
-        path = checked_path(folder, entry)
-        check(pq.read_schema(path), VOCABULARY, path)
-        tables.append(pq.read_table(path))
+        source = checked_source(folder, entry)
+        table = pq.read_table(source)
+        check(table.schema, VOCABULARY, folder / entry.name)
+        tables.append(table)
     table = pa.concat_tables(tables)
     if not np.array_equal(table["word_id"].to_numpy(), np.arange(table.num_rows)):
         raise InputError(f"word ids must be 0, 1, 2, ...; got others ({folder}). Count the words again.")
@@ -81,5 +83,5 @@ def parents_of(vocabulary: Path, pairs: Path, config: TrainConfig) -> list[dict[
     """What a vectors table is made from, as its manifest tells."""
     parents = [Manifest.load(vocabulary, "vocabulary").as_parent(), Manifest.load(pairs, "pairs").as_parent()]
     if config.start_from is not None:
-        parents.append(Manifest.load(Path(config.start_from), "vectors").as_parent())
+        parents.append(Manifest.load(path_of(config.start_from), "vectors").as_parent())
     return parents

@@ -15,6 +15,8 @@ from simglove_spark.asking.meaning import Meaning
 from simglove_spark.asking.passes import unit_rows
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, new_manifest
+from simglove_spark.storage.copies import fetched
+from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors_table import COUNTS, MATRIX, TABLE, refuse_non_finite
 from simglove_spark.word_index import WordIndex, open_array
 
@@ -56,7 +58,7 @@ class Vectors(Meaning):
 
     @classmethod
     def load(cls, folder: str | Path, verify: bool = False) -> Self:
-        """Open a vectors table by memory map.
+        """Open a vectors table by memory map; one in a store is first fetched into this user's cache, once a machine.
 
         Parameters
         ----------
@@ -70,7 +72,7 @@ class Vectors(Meaning):
         InputError
             When it is not a complete vectors table, or when it was changed.
         """
-        folder = output.local_path(folder)
+        folder = fetched(folder)
         manifest = Manifest.load(folder, TABLE)
         dim, size = vectors_table.check_files(folder, manifest, verify)
         vectors = cls.__new__(cls)
@@ -111,8 +113,8 @@ class Vectors(Meaning):
         InputError
             When a component is NaN or infinite.
         """
-        folder = output.local_path(folder)
-        if not overwrite and folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        folder = path_of(folder)
+        if not overwrite and not output.is_empty(folder):
             raise ConfigError(f"output must be new or empty; got other content ({folder}). Give another, or overwrite.")
         config, parents = config or {}, list(parents)
         output.is_complete(folder, TABLE, config, [], parents, overwrite)  # refuses what is no table of ours

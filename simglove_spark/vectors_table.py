@@ -84,7 +84,7 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
 
 def sized_path(folder: Path, entry: FileEntry) -> Path:
     """Path of a table's file after checking its size, not its content: what is enough where little of it is read."""
-    path = folder / entry.path
+    path = folder / entry.name
     size = path.stat().st_size if path.is_file() else 0
     if size != entry.bytes:
         raise InputError(

@@ -23,6 +23,7 @@ from simglove_spark.phrase_table import copy_beside
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
 from simglove_spark.sources import Source, map_sources
+from simglove_spark.storage.paths import path_of
 from simglove_spark.table_files import (
     COUNTER_SHARD,
     REPORT_DDL,
@@ -130,7 +131,7 @@ def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, schema: pa.
             yield report_batch([counter(row["word"].decode(), row["count"]) for row in rows])
         else:
             groups = (table.cast(schema) for table in row_groups(tables, ROWS_PER_GROUP))
-            yield report_batch([write_file(Path(folder), f"words-{shard:05d}", schema, groups)])
+            yield report_batch([write_file(path_of(folder), f"words-{shard:05d}", schema, groups)])
 
 
 def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) -> tuple[pa.Table, dict[str, int]]:

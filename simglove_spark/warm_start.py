@@ -1,7 +1,6 @@
 """Starting from earlier vectors: known words keep theirs, new ones get the solution of their own row, given the others."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +36,7 @@ def start_from(
     InputError
         When there are none.
     """
-    earlier = Vectors.load(Path(folder))
+    earlier = Vectors.load(folder)
     dim = earlier.matrix.shape[1]
     if dim != solver.config.dim:
         raise ConfigError(f"--start-from must have {solver.config.dim} dims; got {dim} ({folder}). Use --dim {dim}.")

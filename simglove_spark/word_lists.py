@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
-from simglove_spark.output import local_path
 from simglove_spark.phrase_table import phrase_files
+from simglove_spark.storage.paths import path_of
 from simglove_spark.text_rows import Cleaning, clean, is_utf8
 from simglove_spark.tokenizing import needs_whole_rows
 from simglove_spark.training_inputs import load_vocabulary
@@ -105,7 +105,7 @@ def _denied_words(name: str, spaced: bool, cleaning: Cleaning) -> tuple[pa.Array
 
 
 def _own_words(name: str, spaced: bool) -> tuple[pa.Array, str]:
-    if local_path(name).is_dir():
+    if path_of(name).is_dir():
         words, checksum, place = _table(name)
     else:
         data, checksum = _read(name, "vocabulary")
@@ -120,7 +120,7 @@ def _own_words(name: str, spaced: bool) -> tuple[pa.Array, str]:
 
 def _table(name: str) -> tuple[pa.Array, str, Place]:
     """Words of a vocabulary table of ours."""
-    folder = local_path(name)
+    folder = path_of(name)
     manifest, words = Manifest.load(folder, "vocabulary"), load_vocabulary(folder)["word"].combine_chunks()
     if phrase_files(manifest):
         raise ConfigError(
@@ -131,7 +131,7 @@ def _table(name: str) -> tuple[pa.Array, str, Place]:
 
 
 def _read(name: str, flag: str) -> tuple[bytes, str]:
-    path = local_path(name)
+    path = path_of(name)
     try:
         data = path.read_bytes()
     except OSError as error:

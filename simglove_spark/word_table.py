@@ -20,10 +20,11 @@ from simglove_spark.cache import temporary_home
 from simglove_spark.errors import ResourceError
 from simglove_spark.kernels import tokens
 from simglove_spark.kernels.phrases import index_phrases
-from simglove_spark.manifest import Manifest, checked_path
+from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.memory import show_size
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import WORD_COUNTS
+from simglove_spark.storage.paths import path_of
 from simglove_spark.text_rows import bytes_of, offsets_of
 
 ABSENT = tokens.HOLE
@@ -150,7 +151,7 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
             return _mapped(place)  # another worker was first
         except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
             shutil.rmtree(place, ignore_errors=True)
-        _build_copy(Path(folder), table, place)
+        _build_copy(path_of(folder), table, place)
         return _mapped(place)
 
 
@@ -171,7 +172,7 @@ def _mapped(place: Path) -> WordTable:
 
 def _build_copy(folder: Path, table: str, place: Path) -> None:
     entries = Manifest.load(folder, table).own_files if table == "vocabulary" else []
-    files = [pq.read_table(checked_path(folder, entry), columns=WORD_COUNTS.names) for entry in entries]
+    files = [pq.read_table(checked_source(folder, entry), columns=WORD_COUNTS.names) for entry in entries]
     words, phrases = pa.concat_tables([WORD_COUNTS.empty_table(), *files]), load_phrases(folder, table)
     known = None if phrases.num_rows == 0 else phrases
     built = build_word_table(words["word"].combine_chunks(), words["count"].to_numpy(), phrases=known)

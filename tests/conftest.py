@@ -35,6 +35,7 @@ LONGEST = [
     "spark_ml",
     "worker_memory",
     "frames",
+    "storage_road",
 ]
 
 

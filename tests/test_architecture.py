@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -224,6 +225,9 @@ WITHOUT_SPARK += [
     "forecast",
     "table_files",
     "output",
+    "storage.copies",
+    "storage.corpora",
+    "storage.states",
 ]
 
 
@@ -300,6 +304,14 @@ def test_nothing_that_grows_comes_to_the_driver() -> None:
     # reports, one row per file: of write_word_counts, write_found and write_pairs, of a vocabulary's one file, and of bad files
     known = ["bad_files", "counting.pairs", "counting.phrases", "counting.words", "frames"]
     assert attributes(MODULES, {"collect"}) == [f"{PACKAGE}.{module}: collect" for module in known]
+
+
+def test_only_storage_knows_stores_and_credentials() -> None:
+    def having(pattern: str) -> set[str]:
+        return {name.removeprefix(f"{PACKAGE}.") for name, text in MODULES.items() if re.search(pattern, text)}
+
+    assert having(r"from pyarrow import .*\bfs\b|pyarrow\.fs") == {"storage.paths", "storage.schemes"}
+    assert having(r"AWS_|AZURE_|GOOGLE_") == {"storage.schemes"}
 
 
 def test_only_the_command_line_prints() -> None:

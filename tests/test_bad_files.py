@@ -26,7 +26,7 @@ from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.progress import Progress
-from simglove_spark.session import translated
+from simglove_spark.spark_errors import translated
 
 TEXT = b"\n".join(b"row %d of w%d words" % (number, number * number % 97) for number in range(3000))
 PACKED: dict[str, Callable[[bytes], bytes]] = {

@@ -257,7 +257,7 @@ USAGE = [
     (["run", "--output", "o"], "--input"),
     (["similar", "w", "--vectors", "v", "--topn", "many"], "must be a whole number; got 'many'."),
     (["similar", "w", "--vectors", "v", "--topn", "1.5"], "must be a whole number; got '1.5'."),
-    (["train", "--vocabulary", "s3://a", "--pairs", "p", "--output", "o"], "folder must be a path"),
+    (["train", "--vocabulary", "oss://a", "--pairs", "p", "--output", "o"], "folder must be a path"),
     (["similar", "--vectors", "v"], "words must be given; got none."),
     (["evaluate", "--vectors", "v"], "evaluate must be given a file; got none."),
     (["export", "--vectors", "v", "--format", "x", "--output", "o"], 'Invalid value "x" for --format'),

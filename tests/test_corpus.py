@@ -75,8 +75,8 @@ def test_relative_paths_and_the_home_folder(tmp_path: Path, monkeypatch: pytest.
 
 def test_other_uris_are_left_to_spark(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt")
-    found = list_inputs(config("s3a://bucket/*.txt", path))
-    assert {"path": "s3a://bucket/*.txt", "bytes": None, "modified": None} in found
+    found = list_inputs(config("oss://bucket/*.txt", path))
+    assert {"path": "oss://bucket/*.txt", "bytes": None, "modified": None} in found
     assert len(found) == 2
 
 

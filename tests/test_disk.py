@@ -25,7 +25,8 @@ from simglove_spark.errors import ResourceError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import WORD_COUNTS
-from simglove_spark.session import scratch_folder, translated
+from simglove_spark.session import scratch_folder
+from simglove_spark.spark_errors import translated
 
 MIB = 1 << 20
 

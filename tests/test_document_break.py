@@ -67,10 +67,10 @@ def test_documents_need_plain_files(tmp_path: Path, breaks: str, kind: str) -> N
     corpus, what = {
         "gz": (corpus_of(tmp_path / "a.txt", tmp_path / "b.gz", document_break=breaks), str(tmp_path / "b.gz")),
         "parquet": (corpus_of(tmp_path / "c.parquet", column="text", document_break=breaks), "--column text"),
-        "uri": (corpus_of("s3a://there/d.txt", document_break=breaks), "s3a://there/d.txt"),
+        "uri": (corpus_of("oss://there/d.txt", document_break=breaks), "oss://there/d.txt"),
     }[kind]
     message = (
-        f"--document-break {breaks} must be given plain text files of this machine; got {what}. "
+        f"--document-break {breaks} must be given plain text files; got {what}. "
         "Unpack or copy them, or leave it out: then windows end with each line or row."
     )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from simglove_spark.progress import Progress
 from simglove_spark.engines.connect import followed
-from simglove_spark.spark_jobs import PROPERTIES, launched, named_jobs
+from simglove_spark.jvm import launched
+from simglove_spark.progress import Progress
+from simglove_spark.spark_jobs import PROPERTIES, named_jobs
 
 COMMAND = "from simglove_spark.cli import entry; entry()"
 

@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from simglove_spark import effective_counts, output
+from simglove_spark import effective_counts
 from simglove_spark.errors import InputError
 from simglove_spark.kernels.hashes import splitmix64
 from simglove_spark.manifest import Manifest
 from simglove_spark.schemas import PAIRS, check
 from simglove_spark.shards import shard_number
+from simglove_spark.storage.paths import path_of, readable
 from simglove_spark.vectors_table import sized_path
 
 
@@ -42,7 +43,7 @@ class PairTable:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = output.local_path(folder)
+        self.folder = path_of(folder)
         self.manifest = Manifest.load(self.folder, "pairs")
         self._files = {shard_number(entry): entry for entry in self.manifest.own_files}
         details = self.manifest.details
@@ -72,7 +73,7 @@ class PairTable:
             return np.empty(0, np.int32), np.empty(0)
         path = sized_path(self.folder, entry)
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(readable(path)) as file:
                 check(file.schema_arrow, PAIRS, path)
                 groups = [g for g in range(file.num_row_groups) if _may_hold(file.metadata.row_group(g), word_id)]
                 table = file.read_row_groups(groups, use_threads=False)

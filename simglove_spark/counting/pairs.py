@@ -21,6 +21,7 @@ from simglove_spark.sampling import sample_corpus
 from simglove_spark.schemas import PAIRS
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import cleaning_of, read_corpus
+from simglove_spark.storage.tables import reached_by_workers
 from simglove_spark.table_files import commit
 from simglove_spark.word_table import shared_word_table
 
@@ -65,7 +66,8 @@ def _count(
         checked_path(vocabulary_folder, entry)
     rooms = _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
     with building(output, context.run.overwrite) as staging:
-        counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context, rooms)
+        reach = reached_by_workers(staging, output)
+        counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), reach, context, rooms)
         replace(counted, bad_files=bad).save(staging)
     return Manifest.load(output, "pairs")
 

@@ -19,6 +19,7 @@ from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import PHRASES
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
+from simglove_spark.storage.tables import reached_by_workers
 from simglove_spark.table_files import commit, write_file
 from simglove_spark.word_lists import read_lists
 
@@ -80,7 +81,8 @@ def _find_and_join(
         for entry in words.files:
             checked_path(folder, entry)
         with building(output / "phrases", overwrite) as staging:
-            _find(corpus, config, (folder, words), staging, context).save(staging)
+            reach = reached_by_workers(staging, output / "phrases")
+            _find(corpus, config, (folder, words), reach, context).save(staging)
     count_joined(corpus, words, output / "phrases", output, context)
     rules = VocabularyConfig(min_count=words.config["min_count"], max_vocab=words.config["max_vocab"])
     lists = read_lists(rules, content_config(corpus))
@@ -136,6 +138,8 @@ def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Pa
             f"corpus must hold phrases; got none with --min-count {config.min_count} and --threshold {config.threshold} "
             f"({inputs[0]['path']}). Lower them, or count pairs under {folder}."
         )
+    for entry in files:
+        (staging / entry.path).unlink()
     files, _, _ = commit(staging, [write_file(staging, "phrases", PHRASES, [table])])
     context.progress.event("phrases found", phrases=found, **counters)
     details = {"rounds": pc.max(table["round"]).as_py(), "counters": counters}

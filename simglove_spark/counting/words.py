@@ -14,6 +14,7 @@ from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import word_counts_schema
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import read_corpus
+from simglove_spark.storage.tables import reached_by_workers
 from simglove_spark.table_files import commit
 from simglove_spark.word_lists import read_lists
 
@@ -47,7 +48,8 @@ def _count_and_choose(corpus: CorpusConfig, config: VocabularyConfig, output: Pa
     if not words_are_counted(corpus, config, listed, output, overwrite):
         with building(folder, overwrite) as staging:
             bad = bad_files_of(listed, corpus, context)
-            _count_words(corpus, config, (listed, bad), staging, context).save(staging)
+            reach = reached_by_workers(staging, folder)
+            _count_words(corpus, config, (listed, bad), reach, context).save(staging)
     return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
@@ -68,7 +70,8 @@ def count_joined(corpus: CorpusConfig, words: Manifest, phrases: Path, output: P
     parents = [joined[1].as_parent()]
     if not is_complete(folder, "word_counts", _options(corpus, config), words.listed, parents, overwrite):
         with building(folder, overwrite) as staging:
-            _count_words(corpus, config, (words.listed, words.bad_files), staging, context, joined).save(staging)
+            reach, found = reached_by_workers(staging, folder), (words.listed, words.bad_files)
+            _count_words(corpus, config, found, reach, context, joined).save(staging)
 
 
 def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def open_session(address: str, extra: str, retries: int = RETRIES) -> "SparkSess
         session.client.set_retry_policies([DefaultPolicy(max_retries=retries, max_backoff=10_000)])
         session.version  # noqa: B018 - the first thing it is asked
     except Exception as error:
-        from simglove_spark.session import first_line
+        from simglove_spark.spark_errors import first_line
 
         hint = "Start it, or mend the address." if extra == "connect" else f"pip install 'simglove-spark[{extra}]'."
         raise ResourceError(f"Spark Connect server must answer; got {first_line(error)} ({address}). {hint}") from error

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from simglove_spark import output
 from simglove_spark.formats.registry import load_vectors
 from simglove_spark.manifest import FILE_NAME
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 
@@ -16,5 +16,5 @@ def load_model(path: str | Path) -> Vectors:
     InputError
         When there is nothing, or nothing of these.
     """
-    path = output.local_path(path)
+    path = fetched(path)
     return Vectors.load(path) if (path / FILE_NAME).exists() or not path.exists() else load_vectors(path)

@@ -3,7 +3,6 @@
 from itertools import islice
 from pathlib import Path
 
-from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.evaluate.analogies import AnalogySet
 from simglove_spark.evaluate.categories import CategorySet
@@ -11,6 +10,7 @@ from simglove_spark.evaluate.keywords import DOCUMENTS, KEYS, KeywordSet
 from simglove_spark.evaluate.lines import lines, rows, shown
 from simglove_spark.evaluate.sentences import SentenceSet
 from simglove_spark.evaluate.similarity import SimilaritySet
+from simglove_spark.storage.copies import fetched
 
 HEAD = 5
 
@@ -39,7 +39,7 @@ def read_set(path: str | Path, kind: str | None = None) -> EvaluationSet:
     InputError
         When it is missing, empty, malformed, or of no kind that is known; the message then says what was looked for.
     """
-    path = output.local_path(path)
+    path = fetched(path)
     return (_recognised(path) if kind is None else KINDS[kind]).read(path)
 
 

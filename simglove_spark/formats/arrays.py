@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from simglove_spark import output
 from simglove_spark.formats.numbers import LITTLE, Dtype, all_scales, coded_blocks, decoded
 from simglove_spark.formats.places import files_of, mapped, refuse_other_size
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import WORDS, read_words, write_words
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 MATRIX, COUNTS, SCALES = "vectors.npy", "counts.npy", "scales.npy"
@@ -41,7 +41,7 @@ def write_matrix(path: Path, rows: Rows, dtype: Dtype) -> None:
 
 def load(path: str | Path) -> Vectors:
     """Read the folder; counts and scales may be missing."""
-    folder = output.local_path(path)
+    folder = fetched(path)
     matrix, names = files_of(folder, (MATRIX, WORDS))
     words = read_words(names)
     codes = mapped(matrix, 2, "f4 f2 f8 i1")

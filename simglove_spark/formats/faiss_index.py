@@ -16,13 +16,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.formats.arrays import COUNTS
 from simglove_spark.formats.numbers import Dtype, by_blocks, coded_blocks, decoded
 from simglove_spark.formats.places import files_of, mapped, reading, refuse_other_size
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN, WORDS, read_words, write_words
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 INDEX = "index.faiss"
@@ -84,7 +84,7 @@ def _eight_bits(rows: Rows, least: NDArray[np.float32], width: NDArray[np.float3
 
 def load(path: str | Path) -> Vectors:
     """Read the folder; the index may be a flat one of any metric, or one of fp16 or 8 bits as written here."""
-    folder = output.local_path(path)
+    folder = fetched(path)
     index, names = files_of(folder, (INDEX, WORDS))
     words = read_words(names)
     with reading(index) as stream:

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from simglove_spark import output
 from simglove_spark.formats.decimals import read_lines
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.places import reading
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import refuse_twice
 from simglove_spark.formats.word2vec import write_lines
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 
@@ -20,7 +20,7 @@ def write(rows: Rows, path: Path, dtype: Dtype) -> None:
 
 def load_glove_text(path: str | Path) -> Vectors:
     """Read GloVe's text format; errors as in `word2vec.load_word2vec`."""
-    path = output.local_path(path)
+    path = fetched(path)
     with reading(path) as stream:
         words, matrix = read_lines(stream, path, 1, None)
     refuse_twice(words, "line", 1, path)

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.formats.numbers import Dtype, coded_blocks, decoded, int8_scales
 from simglove_spark.formats.places import reading
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 GROUP_ROWS = 1 << 14
@@ -43,7 +43,7 @@ def write(rows: Rows, path: Path, dtype: Dtype) -> None:
 
 def load(path: str | Path) -> Vectors:
     """Read the file, or any with columns word and vector, where vector is a list of floats or of int8 with a column scale."""
-    path = output.local_path(path)
+    path = fetched(path)
     try:
         with reading(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
             return _read(file, path)

@@ -7,13 +7,13 @@ projector_config.pbtxt  names the two, so that `tensorboard --logdir FOLDER` sho
 
 from pathlib import Path
 
-from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.formats.decimals import read_lines, texts
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.places import files_of, reading, refuse_other_size
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN, shown, utf8
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 VECTORS, METADATA, CONFIG = "vectors.tsv", "metadata.tsv", "projector_config.pbtxt"
@@ -35,7 +35,7 @@ def write(rows: Rows, folder: Path, dtype: Dtype) -> None:
 
 def load(path: str | Path) -> Vectors:
     """Read the two files; metadata may also be words alone, one a line, without a first line of names."""
-    folder = output.local_path(path)
+    folder = fetched(path)
     vectors, metadata = files_of(folder, (VECTORS, METADATA))
     with reading(vectors) as stream:
         _, matrix = read_lines(stream, vectors, 1, None, b"\t", named=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from simglove_spark import manifest, output
+from simglove_spark import manifest
 from simglove_spark.errors import InputError
 from simglove_spark.formats import (
     arrays,
@@ -21,6 +21,7 @@ from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.places import reading
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import SEPARATORS
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
 ALL: tuple[Dtype, ...] = ("float32", "float16", "int8")
@@ -124,7 +125,7 @@ def recognise(path: str | Path) -> str:
     InputError
         When it is nothing, unknown, packed, or a pickle.
     """
-    path = output.local_path(path)
+    path = fetched(path)
     if path.is_dir():
         return _of_folder(path)
     with reading(path) as stream:

@@ -13,6 +13,8 @@ from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.registry import FORMATS, Format
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import refuse_words
+from simglove_spark.storage.paths import path_of
+from simglove_spark.storage.tables import move_into, scratch_of
 from simglove_spark.unknown import UNKNOWN, unknown_vector
 from simglove_spark.vectors import Vectors
 from simglove_spark.vectors_table import refuse_non_finite
@@ -61,7 +63,7 @@ def save_vectors(
     ResourceError
         When the path cannot be written.
     """
-    path, how = output.local_path(path), FORMATS[name]
+    path, how = path_of(path), FORMATS[name]
     if dtype not in how.dtypes:
         able = ", ".join(other for other, form in FORMATS.items() if dtype in form.dtypes)
         raise ConfigError(f"--dtype must be float32 for {name}; got {dtype}. The formats {able} can carry it.")
@@ -86,7 +88,7 @@ def save_vectors(
 
 def _check_output(path: Path, told: Path, how: Format, overwrite: bool) -> None:
     if not how.files:
-        taken = next((place for place in (path, told) if place.exists()), None)
+        taken = next((found for found in (path, told) if found.exists()), None)
         if taken and not (overwrite and taken.is_file()):
             raise ConfigError(f"output must be a new file; got one that exists ({taken}). Give another, or overwrite.")
         return
@@ -102,15 +104,15 @@ def _check_output(path: Path, told: Path, how: Format, overwrite: bool) -> None:
 def _write_file(rows: Rows, path: Path, told: Path, text: str, how: Format, dtype: Dtype) -> None:
     """Write beside the path and rename, so that a file under that name is always whole."""
     mark = uuid.uuid4().hex[:12]
-    temporary, beside = (place.with_name(f".{place.name}.{mark}") for place in (path, told))
+    temporary, beside = (scratch_of(target.parent) / f".{target.name}.{mark}" for target in (path, told))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         how.write(rows, temporary, dtype)
         beside.write_text(text, encoding="utf-8")
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.replace(path)
-        beside.replace(told)
+        move_into(temporary, path)
+        move_into(beside, told)
     finally:
         for left in (temporary, beside):
             with suppress(OSError):  # which would hide the one that is told

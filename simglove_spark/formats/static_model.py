@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.formats.numbers import LITTLE, Dtype, all_scales, coded_blocks, decoded
 from simglove_spark.formats.places import files_of, reading, refuse_other_size
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN
 from simglove_spark.formats.tokenizer_file import read_tokenizer, write_tokenizer
+from simglove_spark.storage.copies import fetched
 from simglove_spark.unknown import UNKNOWN
 from simglove_spark.vectors import Vectors
 
@@ -76,7 +76,7 @@ def _write_tensors(out: BinaryIO, rows: Rows, dtype: Dtype, metadata: dict[str, 
 
 def load(path: str | Path) -> Vectors:
     """Read the folder, as this tool, model2vec or sentence-transformers wrote it."""
-    folder = output.local_path(path)
+    folder = fetched(path)
     if (folder / NESTED / MODEL).is_file():
         folder = folder / NESTED
     model, tokenizer = files_of(folder, (MODEL, TOKENIZER))

@@ -13,13 +13,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from simglove_spark import output
 from simglove_spark.errors import InputError
 from simglove_spark.formats.decimals import is_number, read_lines, texts
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.places import reading
 from simglove_spark.formats.rows import Rows
 from simglove_spark.formats.spelling import AGAIN, refuse_twice, shown, utf8
+from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 from simglove_spark.vectors_table import first_not_finite
 
@@ -64,7 +64,7 @@ def load_word2vec(path: str | Path, binary: bool | None = None) -> Vectors:
     InputError
         When the file is missing, cut short or malformed; the message has the line (text) or the word's number (binary).
     """
-    path = output.local_path(path)
+    path = fetched(path)
     with reading(path) as stream:
         size, dim = _header(stream.readline(), path)
         if binary is None:

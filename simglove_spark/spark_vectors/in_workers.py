@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from simglove_spark.asking.neighbours import Measure
 from simglove_spark.asking.sentences import Sentence
 from simglove_spark.errors import InputError
+from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
 
 #: Words whose neighbours are looked for at once: their number decides the last digits, so it never changes.
@@ -100,7 +100,7 @@ def opened(folder: str, content_sha256: str) -> TableVectors:
     InputError
         When they are not there, or are others than the driver saw.
     """
-    if not Path(folder).is_dir():
+    if not path_of(folder).is_dir():
         raise InputError(
             f"vectors must lie where every worker can read them; got no such folder ({folder}). "
             "Give a folder on a file system that driver and workers share (for SimplerGlove: setWorkDir)."
