@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from simglove_spark.commands_runs import tell_plan
 from simglove_spark.config import (
     BuildConfig,
     CorpusConfig,
@@ -15,9 +16,10 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.manifest import Manifest
-from simglove_spark.option_checks import Output, wholes
+from simglove_spark.option_checks import DryRun, Output, wholes
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
+from simglove_spark.runs.stages import Counting
 from simglove_spark.saved_config import beside, resolved, save_config
 
 Weights = Annotated[
@@ -40,12 +42,18 @@ def count_words(
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Count words; writes the tables word_counts and vocabulary into the output folder."""
     del file
     from simglove_spark import counting
 
     folder = local_path(output)
+    if dry_run:
+        plan = Counting(corpus, resources, spark)
+        plan.words(vocabulary, folder)
+        tell_plan(plan.plan)
+        return
     context = counting.Context(make_progress(), resources, spark, "count-words")
     manifest = counting.count_words(corpus, vocabulary, folder, context)
     save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
@@ -61,12 +69,18 @@ def phrases(
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Find neighbours to join; writes the tables phrases, word_counts and a vocabulary under which pairs are counted joined."""
     del file
     from simglove_spark import counting
 
     folder = local_path(output)
+    if dry_run:
+        plan = Counting(corpus, resources, spark)
+        plan.phrases(which, local_path(words), folder)
+        tell_plan(plan.plan)
+        return
     context = counting.Context(make_progress(), resources, spark, "phrases")
     manifest = counting.find_phrases(corpus, which, local_path(words), folder, context)
     save_config(folder / "phrases.yaml", resolved(corpus, which, resources, spark), words=words, output=output)
@@ -83,12 +97,18 @@ def count_pairs(
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Count windowed pairs of vocabulary words; writes one pair table."""
     del file
     from simglove_spark import counting
 
     folder = local_path(output)
+    if dry_run:
+        plan = Counting(corpus, resources, spark)
+        plan.pairs(pairs, local_path(vocabulary), folder)
+        tell_plan(plan.plan)
+        return
     context = counting.Context(make_progress(), resources, spark, "count-pairs")
     manifest = counting.count_pairs(corpus, pairs, local_path(vocabulary), folder, context)
     save_config(beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from simglove_spark.commands_runs import tell_plan
 from simglove_spark.config import (
     CorpusConfig,
     FileConfig,
@@ -15,7 +16,7 @@ from simglove_spark.config import (
     VocabularyConfig,
 )
 from simglove_spark.java import java_home
-from simglove_spark.option_checks import Output
+from simglove_spark.option_checks import DryRun, Output
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress, new_run_id
 from simglove_spark.saved_config import beside, resolved, save_config
@@ -31,6 +32,7 @@ def run(
     resources: RunConfig = RunConfig(),
     spark: SparkConfig = SparkConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """The whole road on this machine: count words and pairs, train, save.
 
@@ -38,10 +40,15 @@ def run(
     already are not run again.
     """
     del file
-    from simglove_spark.run import Road, walk  # brings numba, which other commands do without
+    from simglove_spark.run import Road, walk
 
     folder = local_path(output)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
+    if dry_run:
+        from simglove_spark.runs.stages import plan_run
+
+        tell_plan(plan_run(folder, road))
+        return
     run_id = new_run_id()
     options = resolved(corpus, vocabulary, pairs, training, resources, spark)
     walk(folder, road, "run", options, run_id, make_progress(run_id=run_id))
@@ -56,13 +63,19 @@ def train(
     training: TrainConfig = TrainConfig(),
     resources: RunConfig = RunConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Learn vectors from pair counts; writes one vectors table. Needs no Spark and no Java."""
     del file
     from simglove_spark.training import train_vectors
 
-    folder = local_path(output)
-    train_vectors(local_path(vocabulary), local_path(pairs), folder, training, resources, make_progress())
+    folder, words, cells = local_path(output), local_path(vocabulary), local_path(pairs)
+    if dry_run:
+        from simglove_spark.runs.stages import plan_training
+
+        tell_plan(plan_training(words, cells, folder, training, resources))
+        return
+    train_vectors(words, cells, folder, training, resources, make_progress())
     save_config(beside(folder), resolved(training, resources), vocabulary=vocabulary, pairs=pairs, output=output)
     print(f"Vectors are in {folder}. Try: simglove similar WORD --vectors {folder}")
 

@@ -7,7 +7,6 @@ files' own checksums: the same table counted again is the same parent, wherever 
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
+from simglove_spark.saved_config import replace_text
 from simglove_spark.schemas import describe
 
 FILE_NAME = "_manifest.json"
@@ -109,13 +109,12 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write the manifest into ``folder``, atomically; its files must be there already."""
-        text = json.dumps({**asdict(self), "config_hash": self.config_hash}, indent=1, ensure_ascii=False)
-        temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-        with temporary.open("w", encoding="utf-8") as out:
-            out.write(text + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(folder / FILE_NAME)
+        replace_text(folder / FILE_NAME, self.text())
+
+    def text(self) -> str:
+        """The file's text, to the byte: all fields, then the checksums of the options and of all that stands before."""
+        values = {**asdict(self), "config_hash": self.config_hash}
+        return json.dumps({**values, "sha256": hash_json(values)}, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, folder: Path, table: str) -> "Manifest":
@@ -141,6 +140,7 @@ class Manifest:
                     f"{raw['format_version']} ({path}). Give the folder of a {table} table of this version."
                 )
             raw.pop("config_hash")
+            raw.pop("sha256", None)
             manifest = cls(**{**raw, "files": [FileEntry(**entry) for entry in raw["files"]]})
             paths = [Path(entry.path) for entry in manifest.files]
         except (ValueError, KeyError, TypeError, OSError) as error:

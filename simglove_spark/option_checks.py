@@ -32,6 +32,11 @@ VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such a
 PairsFolder = Annotated[
     str | None, Parameter(help="Folder of the pair table, such as RUN/pairs, for what was counted.", show_default=False)
 ]
+Threads = Annotated[
+    int | None,
+    Parameter(help="Files to read at once. By default one for each core.", converter=whole, show_default=False),
+]
+DryRun = Annotated[bool, Parameter(negative="", help="Only tell what would be done, why, and what it would take.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
 

@@ -1,0 +1,148 @@
+"""What a folder is, and how its parts fit each other."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+
+from simglove_spark.errors import InputError
+from simglove_spark.manifest import FILE_NAME, Manifest, hash_file
+from simglove_spark.progress import Progress
+from simglove_spark.runs.reading import LOCK, RUN_JSON, RUN_YAML, read_record
+from simglove_spark.runs.record import signed
+from simglove_spark.verifying.files import Checked, Work, check_files, load_manifest
+from simglove_spark.verifying.findings import Findings
+from simglove_spark.verifying.pairs import check_pairs
+from simglove_spark.verifying.vectors import check_vectors
+from simglove_spark.verifying.words import check_phrases, check_vocabulary, check_word_counts
+
+#: Tables that a folder may hold, each after those that it is made from there.
+TABLES = ("word_counts", "phrases", "vocabulary", "pairs", "vectors")
+MADE_FROM = {"vocabulary": ("word_counts", "phrases"), "word_counts": ("phrases",), "pairs": ("vocabulary",)}
+MADE_FROM |= {"vectors": ("vocabulary", "pairs")}
+SAVED = {RUN_JSON, RUN_YAML, *(f"{name}.yaml" for name in (*TABLES, "count-words", "merge-words", "import-pairs"))}
+
+
+def verify(path: Path, threads: int, progress: Progress) -> Findings:
+    """Check a table, or a folder of tables such as a run, to the last byte.
+
+    Parameters
+    ----------
+    path : Path
+    threads : int
+        Files that are read at once.
+    progress : Progress
+
+    Returns
+    -------
+    Findings
+        All that is broken, not the first thing alone.
+
+    Raises
+    ------
+    InputError
+        When there is neither.
+    """
+    found = Findings()
+    folders = {None: path} if (path / FILE_NAME).is_file() else _tables_below(path)
+    if not folders and not (path / RUN_JSON).is_file():
+        raise InputError(
+            f"folder must hold a table, a run or what publish wrote; got {'others' if path.exists() else 'nothing'} ({path}). "
+            "Check the path."
+        )
+    manifests = {
+        folder: manifest
+        for name, folder in folders.items()
+        if (manifest := load_manifest(folder, name or _kind(folder), found)) is not None
+    }
+    total = 2 * sum(manifest.bytes for manifest in manifests.values())
+    with ThreadPoolExecutor(threads) as pool, progress.task("verify", total, "bytes") as task:
+        work = Work(found, pool, task)
+        tables = {m.table: check_files(folder, m, work) for folder, m in manifests.items()}
+        _check_contents(tables, work)
+    if None not in folders:
+        _check_run(path, tables, found)
+    return found
+
+
+def _tables_below(path: Path) -> dict[str | None, Path]:
+    return {name: path / name for name in TABLES if (path / name).is_dir()}
+
+
+def _kind(folder: Path) -> str:
+    """Which table a folder says it holds; what it should be by its name, when that cannot be read."""
+    try:
+        return str(json.loads((folder / FILE_NAME).read_bytes())["table"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder.name if folder.name in TABLES else "vectors"
+
+
+def _check_contents(tables: dict[str, Checked], work: Work) -> None:
+    words: pa.Table | None = None
+    if "word_counts" in tables:
+        check_word_counts(tables["word_counts"], work)
+    if "phrases" in tables:
+        check_phrases(tables["phrases"], work.found)
+    if "vocabulary" in tables:
+        words = check_vocabulary(tables["vocabulary"], work)
+    if "pairs" in tables:
+        known = words if _is_of(tables, "pairs", "vocabulary") else None
+        check_pairs(tables["pairs"], None if known is None else len(known), work)
+    if "vectors" in tables:
+        check_vectors(tables["vectors"], words if _is_of(tables, "vectors", "vocabulary") else None, work)
+    work.task.advance(sum(table.manifest.bytes for name, table in tables.items() if name != "pairs"))
+
+
+def _is_of(tables: dict[str, Checked], table: str, parent: str) -> bool:
+    """Whether a table was made from the one that lies beside it."""
+    if parent not in tables:
+        return False
+    return tables[table].manifest.parent_sha256(parent) == tables[parent].manifest.content_sha256
+
+
+def _check_run(path: Path, tables: dict[str, Checked], found: Findings) -> None:
+    """How the tables of a folder fit each other, its run.json, and what else lies there."""
+    is_run = (path / RUN_JSON).is_file()
+    for table, parents in MADE_FROM.items():
+        for parent in parents:
+            manifest = tables[table].manifest if table in tables else None
+            if manifest is None or parent not in tables or manifest.parent_sha256(parent) is None:
+                continue
+            if not _is_of(tables, table, parent):
+                here, named = tables[parent].manifest.content_sha256[:12], str(manifest.parent_sha256(parent))[:12]
+                tell = found.add if is_run else found.note  # parts are counted under the vocabulary of the whole
+                tell(
+                    path / table,
+                    f"{table} must be made from the {parent} beside it, {here}; got one made from {named}.",
+                )
+    if is_run:
+        _check_record(path, {name: table.manifest for name, table in tables.items()}, found)
+    for entry in sorted(path.iterdir()):
+        if entry.name in SAVED or entry.name in TABLES or entry.name == LOCK:
+            continue
+        if entry.name.startswith("."):
+            found.note(entry, f"{entry.name} is left by a run that goes on or was killed; got no table of it.")
+        else:
+            found.add(entry, f"{entry.name} must not be there; got what belongs to no run. Remove it.")
+
+
+def _check_record(path: Path, tables: dict[str, Manifest], found: Findings) -> None:
+    with found.caught(path / RUN_JSON):
+        record, where = read_record(path), path / RUN_JSON
+        text = where.read_text(encoding="utf-8")
+        if "sha256" in record:
+            whole = text == json.dumps(signed(record), indent=1) + "\n"
+            found.require(whole, where, "be as it was written", "other text, or another checksum of its own")
+        else:
+            found.note(where, "run.json has no checksum of its own: it was written by an earlier version.")
+        found.require(record.get("status") == "complete", where, "tell of a complete run", record.get("status"))
+        yaml = record.get("run_yaml_sha256")
+        if yaml is not None:
+            same = (path / RUN_YAML).is_file() and hash_file(path / RUN_YAML) == yaml
+            found.require(same, path / RUN_YAML, "be as the run saved it", "nothing, or another text")
+        for stage in record.get("stages", {}).values():
+            for table, told in stage.get("tables", {}).items():
+                there = table in tables and hash_file(path / table / FILE_NAME) == told["manifest_sha256"]
+                rule = f"be the one that run.json tells, {told['sha256'][:12]}"
+                found.require(there, path / table, rule, "another, or none that can be read")
