@@ -10,6 +10,7 @@ from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.saving import save_vectors
 from simglove_spark.option_checks import Output, VectorsFolder
 from simglove_spark.output import local_path
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.vectors import Vectors
 
 ExportFormat = Literal[
@@ -39,7 +40,7 @@ def export(
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write vectors as other tools read them, and a model card beside. Needs no Spark."""
-    folder, place = local_path(vectors), local_path(output)
+    folder, place = local_path(resolved(vectors)), local_path(output)
     known = Vectors.load(folder)
     origin = lineage.find(folder, known, [Path(path) for path in scores])
     card = save_vectors(known, place, format, dtype, unk, overwrite, origin)

@@ -1,5 +1,6 @@
 """Commands that walk the road: all of it, or training alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from simglove_spark.java import java_home
 from simglove_spark.option_checks import DryRun, Output
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress, new_run_id
+from simglove_spark.publishing.latest import resolved as resolved_vectors
 from simglove_spark.saved_config import beside, resolved, save_config
 
 
@@ -42,7 +44,7 @@ def run(
     del file
     from simglove_spark.run import Road, walk
 
-    folder = local_path(output)
+    folder, training = local_path(output), _from_published(training)
     road = Road(corpus, vocabulary, pairs, training, resources, spark)
     if dry_run:
         from simglove_spark.runs.stages import plan_run
@@ -53,6 +55,13 @@ def run(
     options = resolved(corpus, vocabulary, pairs, training, resources, spark)
     walk(folder, road, "run", options, run_id, make_progress(run_id=run_id))
     print(f"Vectors are in {folder / 'vectors'}. Try: simglove similar WORD --vectors {folder / 'vectors'}")
+
+
+def _from_published(training: TrainConfig) -> TrainConfig:
+    """The options, with the very vectors to start from where a published run was named: they may be others tomorrow."""
+    if training.start_from is None:
+        return training
+    return replace(training, start_from=str(resolved_vectors(training.start_from)))
 
 
 def train(
@@ -69,6 +78,7 @@ def train(
     del file
     from simglove_spark.training import train_vectors
 
+    training = _from_published(training)
     folder, words, cells = local_path(output), local_path(vocabulary), local_path(pairs)
     if dry_run:
         from simglove_spark.runs.stages import plan_training

@@ -11,13 +11,16 @@ from rich.text import Text
 from simglove_spark.commands_evaluate import print_json
 from simglove_spark.errors import InputError
 from simglove_spark.memory import cores, show_size
-from simglove_spark.option_checks import Threads
+from simglove_spark.option_checks import DryRun, Threads
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
 from simglove_spark.runs.plan import Plan
 from simglove_spark.shown import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simglove_spark.publishing.gates import Gate
     from simglove_spark.verifying import Findings
 
 
@@ -39,6 +42,74 @@ def tell_plan(plan: Plan) -> None:
         print_json({"steps": [step.to_dict() for step in plan.steps], "exit_code": code})
     if plan.error is not None:
         raise plan.error
+
+
+def publish(
+    run: Annotated[str, Parameter(help="Run folder.")],
+    /,
+    *,
+    to: Annotated[str, Parameter(help="Folder whose latest.json readers take.")],
+    sets: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Public evaluation sets to judge it by, as of evaluate.",
+            consume_multiple=True,
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    min: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Least figures, NAME=VALUE: coverage, size, kept-words, neighbours, or a set's name, .coverage or .change.",
+            consume_multiple=True,
+            negative="",
+            show_default=False,
+        ),
+    ] = (),
+    first: Annotated[bool, Parameter(negative="", help="Compare it with nothing, as the first one.")] = False,
+    threads: Threads = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Hand a run out: when it passes all gates, name it in latest.json. Needs no Spark."""
+    from simglove_spark.publishing.publish import Asked
+    from simglove_spark.publishing.publish import publish as published
+
+    root = local_path(to)
+    done = published(local_path(run), root, Asked(sets, min, first), threads or cores(), make_progress(), dry_run)
+    if sys.stdout.isatty():
+        _show_gates(done.gates)
+    else:
+        print_json(done.to_dict())
+    if done.error is not None:
+        raise done.error
+    if sys.stdout.isatty() and done.record is not None:
+        print(f"{root / 'latest.json'} names {done.record['path']}" + ("." if done.gates else " already."))
+
+
+def rollback(
+    *, to: Annotated[str, Parameter(help="Folder that publish wrote latest.json into.")], threads: Threads = None
+) -> None:
+    """Name the run again in latest.json that was published before the present one. Needs no Spark."""
+    from simglove_spark.publishing.publish import rollback as rolled_back
+
+    root = local_path(to)
+    record = rolled_back(root, threads or cores(), make_progress())
+    if sys.stdout.isatty():
+        print(f"{root / 'latest.json'} names {record['path']} again.")
+    else:
+        print_json({"published": record})
+
+
+def _show_gates(gates: "Sequence[Gate]") -> None:
+    table = Table("gate", "", title="Gates", title_justify="left")
+    for name in ("figure", "least", "most"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("what it is")
+    for gate in gates:
+        figures = ("-" if value is None else f"{value:.4g}" for value in (gate.figure, gate.least, gate.most))
+        table.add_row(Text(plain_text(gate.name)), "passed" if gate.passed else "failed", *figures, Text(gate.told))
+    Console(highlight=False).print(table)
 
 
 def verify(
@@ -75,4 +146,4 @@ def _show_findings(found: "Findings") -> None:
     console.print(f"{read}: {'all is whole' if not found.found else f'{len(found.found):,} things are broken'}.")
 
 
-COMMANDS = {"verify": verify}
+COMMANDS = {"publish": publish, "rollback": rollback, "verify": verify}

@@ -165,9 +165,10 @@ def new_manifest(
 
 
 def listed(inputs: list[dict[str, Any]], bad_files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Files counted and files left out, in order of their paths, without the reasons."""
-    left_out = [{key: entry[key] for key in entry if key != "reason"} for entry in bad_files]
-    return sorted([*inputs, *left_out], key=itemgetter("path"))
+    """Files counted and files left out, in order of their paths, as they are known before they are read."""
+    found = ("reason", "snapshot")
+    plain = [{key: entry[key] for key in entry if key not in found} for entry in [*inputs, *bad_files]]
+    return sorted(plain, key=itemgetter("path"))
 
 
 def hash_json(value: Any) -> str:

@@ -28,7 +28,9 @@ def wholes(_kind: type, tokens: Any) -> tuple[int, ...]:
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Output = Annotated[str, Parameter(help="Folder to write into.")]
-VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
+VectorsFolder = Annotated[
+    str, Parameter(help="Folder of a vectors table, such as RUN/vectors, or one that publish wrote to.")
+]
 PairsFolder = Annotated[
     str | None, Parameter(help="Folder of the pair table, such as RUN/pairs, for what was counted.", show_default=False)
 ]

@@ -8,15 +8,15 @@ from simglove_spark import cooccurrence, forecast
 from simglove_spark.config import CorpusConfig, PairsConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
 from simglove_spark.counting.context import Context, Files, check_bytes, slots_and_memory, without
+from simglove_spark.counting.snapshots import refuse_other_snapshots, with_snapshots
 from simglove_spark.disk import Rooms
 from simglove_spark.effective_counts import KEPT_WORDS
-from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.errors import InputError
 from simglove_spark.forecast import Forecast
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
 from simglove_spark.output import building
 from simglove_spark.pair_counter import unit_of
-from simglove_spark.phrase_table import phrase_files
-from simglove_spark.runs.there import check_corpus, pairs_are_counted
+from simglove_spark.runs.there import check_pairs_asked, pairs_are_counted
 from simglove_spark.sampling import sample_corpus
 from simglove_spark.schemas import PAIRS
 from simglove_spark.session import local_slots, watched
@@ -57,18 +57,6 @@ def count_pairs(
         counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), staging, context, rooms)
         replace(counted, bad_files=bad).save(staging)
     return Manifest.load(output, "pairs")
-
-
-def check_pairs_asked(
-    corpus: CorpusConfig, config: PairsConfig, listed: Files, words: Manifest, vocabulary_folder: Path
-) -> None:
-    """Refuse what cannot be counted under a vocabulary (errors as of `count_pairs`)."""
-    check_corpus(corpus, listed, words, vocabulary_folder)
-    if config.subsample is not None and phrase_files(words):
-        raise ConfigError(
-            f"--subsample must be left out where phrases are joined; got {config.subsample:g} ({vocabulary_folder}). "
-            "Leave it out, or give a vocabulary without phrases."
-        )
 
 
 def bad_files_among(listed: Files, words: Manifest) -> Files:
@@ -113,6 +101,8 @@ def _count_pairs(
     with context.progress.task("count pairs", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count pairs", task, rooms):
+            inputs = with_snapshots(spark, inputs)
+            refuse_other_snapshots(inputs, parent.inputs)
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
             table = (str(folder), parent.content_sha256)
             counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)

@@ -6,6 +6,7 @@ from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
 from simglove_spark.corpus import list_inputs
 from simglove_spark.counting.context import Context, Files, bad_files_of, check_bytes, slots_and_memory, without
+from simglove_spark.counting.snapshots import with_snapshots
 from simglove_spark.errors import InputError
 from simglove_spark.forecast import Forecast
 from simglove_spark.manifest import Manifest, new_manifest
@@ -81,6 +82,7 @@ def _count_words(
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count words", task, rooms):
+            inputs = with_snapshots(spark, inputs)
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
             shards, table = vocabulary.shards_for(inputs), joined and (str(joined[0]), joined[1].content_sha256)
             counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents, table)

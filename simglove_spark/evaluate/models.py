@@ -5,6 +5,7 @@ from pathlib import Path
 from simglove_spark import output
 from simglove_spark.formats.registry import load_vectors
 from simglove_spark.manifest import FILE_NAME
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.vectors import Vectors
 
 
@@ -16,5 +17,5 @@ def load_model(path: str | Path) -> Vectors:
     InputError
         When there is nothing, or nothing of these.
     """
-    path = output.local_path(path)
+    path = output.local_path(resolved(path))
     return Vectors.load(path) if (path / FILE_NAME).exists() or not path.exists() else load_vectors(path)

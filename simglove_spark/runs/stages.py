@@ -121,10 +121,8 @@ class Counting:
         corpus, overwrite = self.corpus, self.overwrite
 
         def counted() -> bool:
-            from simglove_spark.counting.pairs import check_pairs_asked
-
             words = Manifest.load(vocabulary, "vocabulary")
-            check_pairs_asked(corpus, config, self.listed, words, vocabulary)
+            there.check_pairs_asked(corpus, config, self.listed, words, vocabulary)
             return there.pairs_are_counted(corpus, config, self.listed, words, output, overwrite)
 
         def forecast() -> str:

@@ -19,6 +19,7 @@ from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.merge_parts import without_weight
 from simglove_spark.output import is_complete
+from simglove_spark.phrase_table import phrase_files
 from simglove_spark.training_inputs import parents_of
 
 Files = list[dict[str, Any]]
@@ -108,6 +109,18 @@ def check_corpus(corpus: CorpusConfig, listed: Files, words: Manifest, vocabular
         raise InputError(
             f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
             f"({vocabulary_folder}). Count the words of {_names(others)} first."
+        )
+
+
+def check_pairs_asked(
+    corpus: CorpusConfig, config: PairsConfig, listed: Files, words: Manifest, vocabulary_folder: Path
+) -> None:
+    """Refuse what cannot be counted under a vocabulary (errors as of `counting.count_pairs`)."""
+    check_corpus(corpus, listed, words, vocabulary_folder)
+    if config.subsample is not None and phrase_files(words):
+        raise ConfigError(
+            f"--subsample must be left out where phrases are joined; got {config.subsample:g} ({vocabulary_folder}). "
+            "Leave it out, or give a vocabulary without phrases."
         )
 
 

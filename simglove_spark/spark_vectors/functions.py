@@ -20,6 +20,7 @@ from simglove_spark.choices import check_choice
 from simglove_spark.errors import ConfigError
 from simglove_spark.manifest import Manifest
 from simglove_spark.output import local_path
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.spark_vectors.in_workers import ROWS, TableVectors, neighbours_of_blocks, opened
 from simglove_spark.vectors_table import TABLE
 
@@ -165,7 +166,7 @@ def _asked(name: str, vectors: str | Path, *columns: "Column | str") -> "Column"
 
 
 def _table(vectors: str | Path) -> tuple[Path, Manifest]:
-    folder = local_path(vectors)
+    folder = local_path(resolved(vectors))
     return folder, Manifest.load(folder, TABLE)
 
 

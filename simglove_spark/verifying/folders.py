@@ -9,11 +9,13 @@ import pyarrow as pa
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import FILE_NAME, Manifest, hash_file
 from simglove_spark.progress import Progress
+from simglove_spark.publishing.latest import LATEST
 from simglove_spark.runs.reading import LOCK, RUN_JSON, RUN_YAML, read_record
 from simglove_spark.runs.record import signed
 from simglove_spark.verifying.files import Checked, Work, check_files, load_manifest
 from simglove_spark.verifying.findings import Findings
 from simglove_spark.verifying.pairs import check_pairs
+from simglove_spark.verifying.published import published_run
 from simglove_spark.verifying.vectors import check_vectors
 from simglove_spark.verifying.words import check_phrases, check_vocabulary, check_word_counts
 
@@ -25,7 +27,7 @@ SAVED = {RUN_JSON, RUN_YAML, *(f"{name}.yaml" for name in (*TABLES, "count-words
 
 
 def verify(path: Path, threads: int, progress: Progress) -> Findings:
-    """Check a table, or a folder of tables such as a run, to the last byte.
+    """Check a table, a folder of tables such as a run, or what was published, to the last byte.
 
     Parameters
     ----------
@@ -42,13 +44,20 @@ def verify(path: Path, threads: int, progress: Progress) -> Findings:
     Raises
     ------
     InputError
-        When there is neither.
+        When there is nothing of these.
     """
     found = Findings()
+    run = published_run(path, found) if (path / LATEST).is_file() else path
+    if run is not None:
+        _verify_tables(run, threads, progress, found)
+    return found
+
+
+def _verify_tables(path: Path, threads: int, progress: Progress, found: Findings) -> None:
     folders = {None: path} if (path / FILE_NAME).is_file() else _tables_below(path)
     if not folders and not (path / RUN_JSON).is_file():
         raise InputError(
-            f"folder must hold a table, a run or what publish wrote; got {'others' if path.exists() else 'nothing'} ({path}). "
+            f"folder must hold a table, a run or {LATEST}; got {'others' if path.exists() else 'nothing'} ({path}). "
             "Check the path."
         )
     manifests = {
@@ -63,7 +72,6 @@ def verify(path: Path, threads: int, progress: Progress) -> Findings:
         _check_contents(tables, work)
     if None not in folders:
         _check_run(path, tables, found)
-    return found
 
 
 def _tables_below(path: Path) -> dict[str | None, Path]:
