@@ -260,10 +260,10 @@ def test_every_bit_of_latest_json_and_its_history_counts(root: Path) -> None:
 def test_of_two_publishers_one_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, go = threading.Event(), threading.Event()
 
-    def slowly(*given: Any) -> None:
+    def slowly(*given: Any) -> dict[str, Any]:
         inside.set()
         go.wait(30)
-        latest.switch(*given)
+        return latest.switch(*given)
 
     monkeypatch.setattr("simglove_spark.publishing.publish.switch", slowly)
     first = threading.Thread(target=published, args=(root / "one", root))

@@ -86,18 +86,18 @@ def test_all_that_is_broken_is_told_at_once(run: Path) -> None:
     gone.unlink()
     cut = run / "vectors" / "_matrix.npy"
     cut.write_bytes(cut.read_bytes()[:-1])
-    (run / "vocabulary" / "notes.txt").touch()
     (run / "pairs" / ".part.crc").touch()
     (run / "mine").mkdir()
-    shutil.rmtree(run / "word_counts")
+    shutil.rmtree(run / "vocabulary")
+    (run / "word_counts" / "notes.txt").touch()
     found = broken(run)
     assert found[f"pairs/{gone.name}"].startswith(f"{gone.name} must exist; got nothing")
     assert "_matrix.npy must have" in found["vectors/_matrix.npy"]
     foreign = "{} must not be there; got a file that the manifest does not name. Remove it."
-    assert found["vocabulary/notes.txt"] == foreign.format("notes.txt")
+    assert found["word_counts/notes.txt"] == foreign.format("notes.txt")
     assert found["pairs/.part.crc"] == foreign.format(".part.crc")
     assert found["mine"] == "mine must not be there; got what belongs to no run. Remove it."
-    assert found["word_counts"].startswith("word_counts must be the one that run.json tells, ")
+    assert found["vocabulary"].startswith("vocabulary must be the one that run.json tells, ")
     assert len(found) == 6
 
 
@@ -106,6 +106,13 @@ def test_what_a_kill_leaves_is_noted_and_is_no_damage(run: Path) -> None:
     found = verified(run)
     assert found.found == []
     assert [Path(note.path).name for note in found.notes] == [".vectors.building-123"]
+
+
+def test_word_counts_may_be_deleted_for_privacy(run: Path) -> None:
+    shutil.rmtree(run / "word_counts")
+    found = verified(run)
+    assert found.found == []
+    assert "training does without" in found.notes[0].what
 
 
 def test_a_run_that_is_not_complete_is_told(run: Path) -> None:
@@ -309,3 +316,24 @@ def test_the_command_tells_all_and_ends_with_3(run: Path, capsys: pytest.Capture
     assert cli.main(["verify", str(run)]) == 3
     assert "Broken" in (out := capsys.readouterr()[0])
     assert "3 things are broken." in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("table", "tables"),
+        ("files", [{"path": "x", "rows": 1, "bytes": "many", "sha256": ""}]),
+        ("parents", [5]),
+        ("details", None),
+        ("config", []),
+        ("inputs", {}),
+        ("format_version", 2),
+        ("more", 1),
+    ],
+)
+def test_a_manifest_of_other_kinds_is_told_and_is_no_crash(run: Path, name: str, value: Any) -> None:
+    path = run / "pairs" / FILE_NAME
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    for folder in (run, run / "pairs"):
+        found = verified(folder).found
+        assert [one for one in found if one.path == str(path)], found

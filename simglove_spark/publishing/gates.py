@@ -82,12 +82,13 @@ def soundness(found: Findings) -> list[Gate]:
 
 def drift(new: Candidate, old: Candidate | None) -> list[Gate]:
     """How far a run is from the published one, on the words they share."""
-    least = None if old is None or old.coverage is None else old.coverage - LESS_COVERAGE
+    before = None if old is None or new.coverage is None else old.coverage  # word_counts may be deleted, for privacy
+    least = None if before is None else before - LESS_COVERAGE
     gates = [Gate("coverage", new.coverage, "share of the corpus whose words are kept", least)]
     if old is None:
         return gates
     sizes = sorted((new.total_words, old.total_words))
-    if sizes[1]:
+    if sizes[0]:  # vectors of elsewhere may come without counts
         told = f"the smaller corpus by the larger one: {new.total_words:,} words, before {old.total_words:,}"
         gates.append(Gate("size", sizes[0] / sizes[1], told, LEAST["size"]))
     kept = _kept(new.vectors, old.vectors)

@@ -71,14 +71,15 @@ def to_text(record: Record) -> str:
     return json.dumps(signed(record), indent=1, ensure_ascii=False) + "\n"
 
 
-def switch(root: Path, record: Record) -> None:
-    """Keep a record in the history, then put it in the place of latest.json."""
+def switch(root: Path, record: Record) -> Record:
+    """Keep a record in the history, then put it in the place of latest.json; returns it with its checksum."""
     try:
         (root / HISTORY).mkdir(exist_ok=True)
         replace_text(history_path(root, record["number"]), to_text(record))
         replace_text(root / LATEST, to_text(record))
     except OSError as error:
         raise unwritable(root, error) from error
+    return signed(record)
 
 
 @contextmanager

@@ -98,9 +98,7 @@ def publish(run: Path, root: Path, asked: Asked, threads: int, progress: Progres
             return Published(None, judged, error)
         if dry_run:
             return Published(None, judged)
-        record = _record(run, root, own, before, judged)
-        switch(root, record)
-        return Published(record, judged)
+        return Published(switch(root, _record(run, root, own, before, judged)), judged)
 
 
 def _is_same(root: Path, record: Record, run: Path, own: Manifest) -> bool:
@@ -186,6 +184,4 @@ def rollback(root: Path, threads: int, progress: Progress) -> Record:
             raise InputError(
                 f"vectors must be whole to be rolled back to; got {found[0].what} ({folder}). Publish another run."
             )
-        record = {**target, "number": latest["number"] + 1, "action": "rollback", "published": now()}
-        switch(root, record)
-        return record
+        return switch(root, {**target, "number": latest["number"] + 1, "action": "rollback", "published": now()})

@@ -1,6 +1,7 @@
 """What a folder is, and how its parts fit each other."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _verify_tables(path: Path, threads: int, progress: Progress, found: Findings
         for name, folder in folders.items()
         if (manifest := load_manifest(folder, name or _kind(folder), found)) is not None
     }
-    total = 2 * sum(manifest.bytes for manifest in manifests.values())
+    total = sum(manifest.bytes * (2 if manifest.table == "pairs" else 1) for manifest in manifests.values())
     with ThreadPoolExecutor(threads) as pool, progress.task("verify", total, "bytes") as task:
         work = Work(found, pool, task)
         tables = {m.table: check_files(folder, m, work) for folder, m in manifests.items()}
@@ -79,27 +80,31 @@ def _tables_below(path: Path) -> dict[str | None, Path]:
 
 
 def _kind(folder: Path) -> str:
-    """Which table a folder says it holds; what it should be by its name, when that cannot be read."""
+    """Which table a folder says it holds; what it should be by its name, when that is none of ours or cannot be read."""
     try:
-        return str(json.loads((folder / FILE_NAME).read_bytes())["table"])
+        told = str(json.loads((folder / FILE_NAME).read_bytes())["table"])
     except (OSError, ValueError, KeyError, TypeError):
-        return folder.name if folder.name in TABLES else "vectors"
+        told = ""
+    return next(name for name in (told, folder.name, "vectors") if name in TABLES)
 
 
 def _check_contents(tables: dict[str, Checked], work: Work) -> None:
-    words: pa.Table | None = None
-    if "word_counts" in tables:
-        check_word_counts(tables["word_counts"], work)
-    if "phrases" in tables:
-        check_phrases(tables["phrases"], work.found)
-    if "vocabulary" in tables:
-        words = check_vocabulary(tables["vocabulary"], work)
-    if "pairs" in tables:
-        known = words if _is_of(tables, "pairs", "vocabulary") else None
-        check_pairs(tables["pairs"], None if known is None else len(known), work)
-    if "vectors" in tables:
-        check_vectors(tables["vectors"], words if _is_of(tables, "vectors", "vocabulary") else None, work)
-    work.task.advance(sum(table.manifest.bytes for name, table in tables.items() if name != "pairs"))
+    vocabulary: list[pa.Table | None] = []
+
+    def known(table: str) -> pa.Table | None:
+        return vocabulary[0] if vocabulary and _is_of(tables, table, "vocabulary") else None
+
+    checks: dict[str, Callable[[Checked], object]] = {
+        "word_counts": lambda table: check_word_counts(table, work),
+        "phrases": lambda table: check_phrases(table, work.found),
+        "vocabulary": lambda table: vocabulary.append(check_vocabulary(table, work)),
+        "pairs": lambda table: check_pairs(table, known("pairs"), work),
+        "vectors": lambda table: check_vectors(table, known("vectors"), work),
+    }
+    for name, check in checks.items():
+        if name in tables:
+            with work.found.caught(tables[name].folder):
+                check(tables[name])
 
 
 def _is_of(tables: dict[str, Checked], table: str, parent: str) -> bool:
@@ -151,6 +156,14 @@ def _check_record(path: Path, tables: dict[str, Manifest], found: Findings) -> N
             found.require(same, path / RUN_YAML, "be as the run saved it", "nothing, or another text")
         for stage in record.get("stages", {}).values():
             for table, told in stage.get("tables", {}).items():
-                there = table in tables and hash_file(path / table / FILE_NAME) == told["manifest_sha256"]
-                rule = f"be the one that run.json tells, {told['sha256'][:12]}"
-                found.require(there, path / table, rule, "another, or none that can be read")
+                _check_told(path / table, tables.get(table), told, found)
+
+
+def _check_told(folder: Path, there: Manifest | None, told: dict[str, str], found: Findings) -> None:
+    """A table against what run.json says of it."""
+    if folder.name == "word_counts" and not folder.exists():
+        found.note(folder, "word_counts is not there, though run.json tells of it: training does without.")
+        return
+    same = there is not None and hash_file(folder / FILE_NAME) == told["manifest_sha256"]
+    rule = f"be the one that run.json tells, {told['sha256'][:12]}"
+    found.require(same, folder, rule, "another, or none that can be read")

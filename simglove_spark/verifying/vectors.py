@@ -18,29 +18,28 @@ def check_vectors(table: Checked, words: pa.Table | None, work: Work) -> None:
     found, folder = work.found, table.folder
     if not set(FILES) <= table.whole:
         return  # what is missing or damaged is told already
-    with found.caught(folder):
-        dim, size = vectors_table.check_files(folder, table.manifest, verify=False)
-        index = WordIndex.open(folder, size)
-        matrix, counts = (
-            open_array(folder / MATRIX, np.float32, (size, dim)),
-            open_array(folder / COUNTS, np.int64, (size,)),
+    dim, size = vectors_table.check_files(folder, table.manifest, verify=False)
+    index = WordIndex.open(folder, size)
+    matrix, counts = (
+        open_array(folder / MATRIX, np.float32, (size, dim)),
+        open_array(folder / COUNTS, np.int64, (size,)),
+    )
+    found.rows_not_finite += rows_not_finite(matrix)
+    names = sorted(table.whole - set(FILES))
+    for name in [MATRIX, *names]:
+        array = matrix if name == MATRIX else np.load(folder / name, mmap_mode="r")
+        bad = rows_not_finite(array)
+        found.require(bad == 0, folder / name, "be finite", f"NaN or infinity for {bad:,} words")
+        found.require(len(array) == size, folder / name, f"have {size:,} rows", f"{len(array):,}")
+    ordered = index.is_ordered()
+    found.require(ordered, folder / "_word_order.npy", "put the words in order of their bytes", "others")
+    found.require(counts.min(initial=0) >= 0, folder / COUNTS, "be 0 and more", f"{counts.min(initial=0)}")
+    _compare(table, index, matrix, counts, found)
+    if words is not None:
+        same = len(words) == size and all(
+            _same_words(words, index, counts, start) for start in range(0, size, BLOCK_ROWS)
         )
-        found.rows_not_finite += rows_not_finite(matrix)
-        names = sorted(table.whole - set(FILES))
-        for name in [MATRIX, *names]:
-            array = matrix if name == MATRIX else np.load(folder / name, mmap_mode="r")
-            bad = rows_not_finite(array)
-            found.require(bad == 0, folder / name, "be finite", f"NaN or infinity for {bad:,} words")
-            found.require(len(array) == size, folder / name, f"have {size:,} rows", f"{len(array):,}")
-        ordered = index.is_ordered()
-        found.require(ordered, folder / "_word_order.npy", "put the words in order of their bytes", "others")
-        found.require(counts.min(initial=0) >= 0, folder / COUNTS, "be 0 and more", f"{counts.min(initial=0)}")
-        _compare(table, index, matrix, counts, found)
-        if words is not None:
-            same = len(words) == size and all(
-                _same_words(words, index, counts, start) for start in range(0, size, BLOCK_ROWS)
-            )
-            found.require(same, folder, "have the words, ids and counts of its vocabulary", "others")
+        found.require(same, folder, "have the words, ids and counts of its vocabulary", "others")
 
 
 def rows_not_finite(matrix: NDArray[np.float32]) -> int:

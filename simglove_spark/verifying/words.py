@@ -68,17 +68,15 @@ def check_vocabulary(table: Checked, work: Work) -> pa.Table | None:
     manifest, found, folder = table.manifest, work.found, table.folder
     if not table.is_whole:
         return None
-    words: pa.Table | None = None
-    with found.caught(folder):
-        words = load_vocabulary(folder).combine_chunks()
-        counts, told = words["count"].to_numpy(), manifest.details.get("total_words")
-        distinct = pc.count_distinct(words["word"]).as_py()
-        plain = distinct == words.num_rows and words["word"].null_count == 0 and counts.min(initial=0) >= 0
-        found.require(plain, folder, "hold distinct words with counts of 0 and more", "others")
-        found.require(exact_sum(counts) == told, folder, f"hold total_words {told:,}", f"{exact_sum(counts):,}")
-        found.require(words.num_rows == manifest.rows, folder, f"hold {manifest.rows:,} words", f"{words.num_rows:,}")
-        _check_order(words, table, found)
-        check_phrases(table, found)
+    words = load_vocabulary(folder).combine_chunks()
+    counts, told = words["count"].to_numpy(), manifest.details.get("total_words")
+    distinct = pc.count_distinct(words["word"]).as_py()
+    plain = distinct == words.num_rows and words["word"].null_count == 0 and counts.min(initial=0) >= 0
+    found.require(plain, folder, "hold distinct words with counts of 0 and more", "others")
+    found.require(exact_sum(counts) == told, folder, f"hold total_words {told:,}", f"{exact_sum(counts):,}")
+    found.require(words.num_rows == manifest.rows, folder, f"hold {manifest.rows:,} words", f"{words.num_rows:,}")
+    _check_order(words, table, found)
+    check_phrases(table, found)
     return words
 
 
@@ -95,10 +93,9 @@ def _check_order(words: pa.Table, table: Checked, found: Findings) -> None:
 
 def check_phrases(table: Checked, found: Findings) -> None:
     """Phrases of a table, or of its copy beside a vocabulary: rounds one after another, each by count and words."""
-    with found.caught(table.folder):
-        phrases = load_phrases(table.folder, table.manifest.table).combine_chunks()
-        keys = [("round", "ascending"), ("count", "descending"), ("first", "ascending"), ("second", "ascending")]
-        counts, shares = phrases["count"].to_numpy(), np.abs(phrases["npmi"].to_numpy())
-        ordered = phrases.equals(phrases.sort_by(keys).combine_chunks())
-        ok = ordered and counts.min(initial=1) >= 1 and shares.max(initial=0.0) <= 1
-        found.require(ok, table.folder, "hold phrases by round, count and words, with an npmi from -1 to 1", "others")
+    phrases = load_phrases(table.folder, table.manifest.table).combine_chunks()
+    keys = [("round", "ascending"), ("count", "descending"), ("first", "ascending"), ("second", "ascending")]
+    counts, shares = phrases["count"].to_numpy(), np.abs(phrases["npmi"].to_numpy())
+    ordered = phrases.equals(phrases.sort_by(keys).combine_chunks())
+    ok = ordered and counts.min(initial=1) >= 1 and shares.max(initial=0.0) <= 1
+    found.require(ok, table.folder, "hold phrases by round, count and words, with an npmi from -1 to 1", "others")
