@@ -92,13 +92,13 @@ def counts_small(monkeypatch: pytest.MonkeyPatch, road: Road, words: int = SIZE,
     monkeypatch.setattr(counting, "count_pairs", count_pairs)
 
 
-def finish(folder: Path, monkeypatch: pytest.MonkeyPatch, words: int = SIZE, seed: int = 11, **training: Any) -> Road:
+def finish(folder: Path, monkeypatch: pytest.MonkeyPatch, words: int = SIZE, corpus: int = 11, **training: Any) -> Road:
     """Write a complete run into ``folder`` from a text beside it; returns its options."""
     text = folder.parent / f"{folder.name}.txt"
     if not text.exists():
         text.write_text("a b c\n")
     road = road_of(text, **training)
     with monkeypatch.context() as patch:
-        counts_small(patch, road, words, seed)
+        counts_small(patch, road, words, corpus)
         walk(folder, road, "run", options_of(road), f"run{folder.name}", Progress())
     return road

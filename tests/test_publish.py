@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from simglove_spark.vectors import Vectors
 from simglove_spark.verifying import verify
 
 SIZE = 60
-SET = "# word pairs\n" + "".join(f"w{i}\tw{i + 1}\t{i % 7}\n" for i in range(40))
+SET = "".join(f"w{i}\tw{i + 1}\t{i % 7}\n" for i in range(40))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_what_is_broken_is_never_published(root: Path, first: bool) -> None:
     if first:
         published(root / "one", root)
     done = published(root / "torn", root)
-    assert told(done) == {"broken": (False, 2), "not-finite": (True, 0)} or told(done)["broken"][0] is False
+    assert told(done) == {"broken": (False, 1), "not-finite": (True, 0)}
     assert isinstance(done.error, QualityError)
     still = "Published is still one" if first else "Nothing is published"
     assert still in str(done.error)
@@ -370,6 +371,7 @@ print(won)
             assert record is not None
             assert record["path"] in ("one", "two")
             reads += 1
+            time.sleep(0.005)
         assert a.stdout is not None and b.stdout is not None
         won = int(a.stdout.read()) + int(b.stdout.read())
     assert (a.returncode, b.returncode) == (0, 0)

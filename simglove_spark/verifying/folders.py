@@ -144,7 +144,7 @@ def _check_record(path: Path, tables: dict[str, Manifest], found: Findings) -> N
     with found.caught(path / RUN_JSON):
         record, where = read_record(path), path / RUN_JSON
         text = where.read_text(encoding="utf-8")
-        if "sha256" in record:
+        if {"format_version", "sha256"} & record.keys():
             whole = text == json.dumps(signed(record), indent=1) + "\n"
             found.require(whole, where, "be as it was written", "other text, or another checksum of its own")
         else:
