@@ -44,6 +44,19 @@ class Checkpoints:
             self.mirror = Mirror(self.folder, beside, META)
         self.identity = json.loads(json.dumps(identity))
 
+    @property
+    def lock(self) -> Path:
+        """File that the process holds which trains."""
+        return self.folder / "lock"
+
+    @property
+    def refusal(self) -> str:
+        """What a second process is told."""
+        return (
+            f"output must be trained by one process at a time; got a second ({self.folder}). "
+            "Wait, or give another --output."
+        )
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against other trainings of the same output; the lock goes with the process.
@@ -54,12 +67,8 @@ class Checkpoints:
             When another process holds it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as lock:
-            hold(
-                lock,
-                f"output must be trained by one process at a time; got a second ({self.folder}). "
-                "Wait, or give another --output.",
-            )
+        with self.lock.open("a") as lock:
+            hold(lock, self.refusal)
             try:
                 yield
             finally:
@@ -108,15 +117,29 @@ class Checkpoints:
             self.mirror.fetch()
         for _, folder in reversed(self._states()):
             try:
-                meta = json.loads((folder / META).read_text())
-                if meta["identity"] != self.identity:
-                    self._refuse(meta["identity"])
+                meta = self._meta(folder)
                 arrays = {name: np.load(folder / f"{name}.npy") for name in meta["checksums"]}
             except (OSError, EOFError, ValueError, KeyError, TypeError):
                 continue  # torn by a crash of the machine: the one before may be whole
             if all(_checksum(arrays[name]) == checksum for name, checksum in meta["checksums"].items()):
                 return meta["told"], arrays
         return None
+
+    def peek(self) -> dict[str, Any] | None:
+        """What the latest state tells, without its arrays; None when there is none (errors as of `load`)."""
+        for _, folder in reversed(self._states()):
+            try:
+                told = self._meta(folder)["told"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            return dict(told)
+        return None
+
+    def _meta(self, folder: Path) -> dict[str, Any]:
+        meta: dict[str, Any] = json.loads((folder / META).read_text())
+        if meta["identity"] != self.identity:
+            self._refuse(meta["identity"])
+        return meta
 
     def _refuse(self, other: dict[str, Any]) -> None:
         mine, theirs = self.identity.get("config", {}), other.get("config", {})

@@ -28,6 +28,7 @@ from simglove_spark import (
     commands_look,
     commands_questions,
     commands_road,
+    commands_runs,
 )
 from simglove_spark.errors import ConfigError, explain
 from simglove_spark.presets import PRESETS
@@ -51,6 +52,7 @@ MODULES = (
     commands_evaluate,
     commands_look,
     commands_export,
+    commands_runs,
 )
 for _module in MODULES:
     for _name, _function in _module.COMMANDS.items():

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from simglove_spark.commands_runs import tell_plan
 from simglove_spark.config import (
     BuildConfig,
     CorpusConfig,
@@ -17,7 +18,8 @@ from simglove_spark.config import (
 )
 from simglove_spark.manifest import Manifest
 from simglove_spark.observing.observed import observed
-from simglove_spark.option_checks import Output, wholes
+from simglove_spark.option_checks import DryRun, Output, wholes
+from simglove_spark.runs.stages import Counting
 from simglove_spark.saved_config import beside, resolved, save_config
 from simglove_spark.storage.paths import path_of
 
@@ -42,12 +44,18 @@ def count_words(
     spark: SparkConfig = SparkConfig(),
     observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Count words; writes the tables word_counts and vocabulary into the output folder."""
     del file
     from simglove_spark import counting
 
     folder = path_of(output)
+    if dry_run:
+        plan = Counting(corpus, resources, spark)
+        plan.words(vocabulary, folder)
+        tell_plan(plan.plan)
+        return
     context = counting.Context(observed(observe), resources, spark, "count-words")
     manifest = counting.count_words(corpus, vocabulary, folder, context)
     save_config(folder / "count-words.yaml", resolved(corpus, vocabulary, resources, spark), output=output)
@@ -64,12 +72,18 @@ def phrases(
     spark: SparkConfig = SparkConfig(),
     observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Find neighbours to join; writes the tables phrases, word_counts and a vocabulary under which pairs are counted joined."""
     del file
     from simglove_spark import counting
 
     folder = path_of(output)
+    if dry_run:
+        plan = Counting(corpus, resources, spark)
+        plan.phrases(which, path_of(words), folder)
+        tell_plan(plan.plan)
+        return
     context = counting.Context(observed(observe), resources, spark, "phrases")
     manifest = counting.find_phrases(corpus, which, path_of(words), folder, context)
     save_config(folder / "phrases.yaml", resolved(corpus, which, resources, spark), words=words, output=output)
@@ -87,12 +101,18 @@ def count_pairs(
     spark: SparkConfig = SparkConfig(),
     observe: ObserveConfig = ObserveConfig(),
     file: FileConfig = FileConfig(),
+    dry_run: DryRun = False,
 ) -> None:
     """Count windowed pairs of vocabulary words; writes one pair table."""
     del file
     from simglove_spark import counting
 
     folder = path_of(output)
+    if dry_run:
+        plan = Counting(corpus, resources, spark)
+        plan.pairs(pairs, path_of(vocabulary), folder)
+        tell_plan(plan.plan)
+        return
     context = counting.Context(observed(observe), resources, spark, "count-pairs")
     manifest = counting.count_pairs(corpus, pairs, path_of(vocabulary), folder, context)
     save_config(beside(folder), resolved(corpus, pairs, resources, spark), vocabulary=vocabulary, output=output)

@@ -8,6 +8,7 @@ from simglove_spark.formats import importing_vectors, lineage
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.saving import save_vectors
 from simglove_spark.option_checks import Output, VectorsFolder
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.storage.copies import fetched
 from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
@@ -39,7 +40,7 @@ def export(
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write vectors as other tools read them, and a model card beside. Needs no Spark."""
-    folder, written = path_of(vectors), path_of(output)
+    folder, written = path_of(resolved(vectors)), path_of(output)
     known = Vectors.load(folder)
     origin = lineage.find(folder, known, [path_of(path) for path in scores])
     card = save_vectors(known, written, format, dtype, unk, overwrite, origin)

@@ -7,7 +7,6 @@ files' own checksums: the same table counted again is the same parent, wherever 
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
+from simglove_spark.saved_config import replace_text
 from simglove_spark.schemas import describe
 from simglove_spark.storage.paths import StorePath
 
@@ -123,15 +123,13 @@ class Manifest:
 
     def save(self, folder: Path) -> None:
         """Write the manifest into ``folder``, atomically; its files must be there already."""
+        replace_text(folder / FILE_NAME, self.text())
+
+    def text(self) -> str:
+        """The file's text, to the byte: all fields, then the checksums of the options and of all that stands before."""
         files = [entry.without_place() | ({"stored": entry.stored} if entry.stored else {}) for entry in self.files]
         values = {**asdict(self), "files": files, "config_hash": self.config_hash}
-        text = json.dumps(values, indent=1, ensure_ascii=False)
-        temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-        with temporary.open("w", encoding="utf-8") as out:
-            out.write(text + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(folder / FILE_NAME)
+        return json.dumps({**values, "sha256": hash_json(values)}, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, folder: Path, table: str) -> "Manifest":
@@ -157,6 +155,7 @@ class Manifest:
                     f"{raw['format_version']} ({path}). Give the folder of a {table} table of this version."
                 )
             raw.pop("config_hash")
+            raw.pop("sha256", None)
             manifest = cls(**{**raw, "files": [FileEntry(**entry) for entry in raw["files"]]})
             paths = [Path(name) for entry in manifest.files for name in (entry.path, entry.name)]
         except (ValueError, KeyError, TypeError, OSError) as error:
@@ -181,9 +180,10 @@ def new_manifest(
 
 
 def listed(inputs: list[dict[str, Any]], bad_files: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Files counted and files left out, in order of their paths, without the reasons."""
-    left_out = [{key: entry[key] for key in entry if key != "reason"} for entry in bad_files]
-    return sorted([*inputs, *left_out], key=itemgetter("path"))
+    """Files counted and files left out, in order of their paths, as they are known before they are read."""
+    found = ("reason", "snapshot")
+    plain = [{key: entry[key] for key in entry if key not in found} for entry in [*inputs, *bad_files]]
+    return sorted(plain, key=itemgetter("path"))
 
 
 def hash_json(value: Any) -> str:

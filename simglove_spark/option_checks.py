@@ -28,10 +28,17 @@ def wholes(_kind: type, tokens: Any) -> tuple[int, ...]:
 
 Whole = Annotated[int, Parameter(converter=whole)]
 Output = Annotated[str, Parameter(help="Folder to write into.")]
-VectorsFolder = Annotated[str, Parameter(help="Folder of a vectors table, such as RUN/vectors.")]
+VectorsFolder = Annotated[
+    str, Parameter(help="Folder of a vectors table, such as RUN/vectors, or one that publish wrote to.")
+]
 PairsFolder = Annotated[
     str | None, Parameter(help="Folder of the pair table, such as RUN/pairs, for what was counted.", show_default=False)
 ]
+Threads = Annotated[
+    int | None,
+    Parameter(help="Files to read at once. By default one for each core.", converter=whole, show_default=False),
+]
+DryRun = Annotated[bool, Parameter(negative="", help="Only tell what would be done, why, and what it would take.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON instead of a table.")]
 
 

@@ -175,11 +175,16 @@ def _switch(staging: Path, folder: Path, overwrite: bool) -> None:
             shutil.rmtree(retired, ignore_errors=True)
 
 
-def _restore(folder: Path) -> None:
-    """Bring back the table that a process was killed over, between the two renames of a switch."""
+def retired_table(folder: Path) -> Path | None:
+    """Where the table of ``folder`` stands aside, since a process was killed between the two renames of a switch."""
     if folder.exists():
-        return
-    for retired in sorted(folder.parent.glob(f".{glob.escape(folder.name)}{RETIRED}*")):
-        if (retired / manifest.FILE_NAME).is_file():
-            retired.rename(folder)
-            return
+        return None
+    aside = sorted(folder.parent.glob(f".{glob.escape(folder.name)}{RETIRED}*"))
+    return next((retired for retired in aside if (retired / manifest.FILE_NAME).is_file()), None)
+
+
+def _restore(folder: Path) -> None:
+    """Bring back the table that a process was killed over."""
+    retired = retired_table(folder)
+    if retired is not None:
+        retired.rename(folder)

@@ -35,10 +35,12 @@ def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that no reader ever sees half of it."""
+    """Write a small file so that no reader ever sees half of it, nor an empty one after a crash of the machine."""
     temporary = scratch_of(path.parent) / f".{path.name}.{os.getpid()}"
     try:
         temporary.write_text(text, encoding="utf-8")
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         move_into(temporary, path)
     finally:
         with suppress(OSError):  # which would hide the one that is told

@@ -97,6 +97,7 @@ class PairShards:
             )
         shards = np.empty(vocabulary_size, np.int32)
         shard_of_words(shards, len(self))
+        self._shard_of = shards
         self._words = [np.flatnonzero(shards == shard).astype(np.int32) for shard in range(len(self))]
         self._decoded: dict[int, Shard] = {}
         self._checked: set[int] = set()
@@ -155,37 +156,48 @@ class PairShards:
                 for batch in file.iter_batches(CELLS_PER_BATCH, columns=PAIRS.names, use_threads=False):
                     words, contexts, counts = (_read_only(column.to_numpy()) for column in batch.columns)
                     if shard not in self._checked and words.size:
-                        self._check_cells(shard, words, contexts, counts, last, path)
+                        check_cells((words, contexts, counts), last, shard, self._shard_of, path)
                         last = (int(words[-1]), int(contexts[-1]))
                     yield words, contexts, counts
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
 
-    def _check_cells(
-        self,
-        shard: int,
-        words: np.ndarray,
-        contexts: np.ndarray,
-        counts: np.ndarray,
-        last: tuple[int, int],
-        path: Path,
-    ) -> None:
-        size = self.weighing.log_counts.size
-        least = min(int(words.min()), int(contexts.min()))
-        most = max(int(words.max()), int(contexts.max()))
-        if least < 0 or most >= size:
-            raise InputError(
-                f"word ids must lie in [0, {size:,}); got {least} to {most} ({path}). Give the vocabulary they belong to."
-            )
-        if counts.min() < 1:
-            raise InputError(f"counts must be at least 1; got {counts.min()} ({path}). Count the pairs again.")
-        own = np.isin(words[np.flatnonzero(np.diff(words, prepend=-1))], self._words[shard]).all()
-        steps, further = np.diff(words, prepend=last[0]), np.diff(contexts, prepend=last[1])
-        if not own or (steps < 0).any() or ((steps == 0) & (further <= 0)).any() or (words == contexts).any():
-            raise InputError(
-                f"cells must be those of shard {shard}, sorted, each once and none of a word with itself; got others "
-                f"({path}). Count the pairs again."
-            )
+
+def check_cells(columns: Columns, last: tuple[int, int], shard: int, shard_of: NDArray[np.int32], path: Path) -> None:
+    """Refuse cells that cannot stand in a pair table, or not in this place.
+
+    Parameters
+    ----------
+    columns : arrays
+        The next cells of the shard, at least one.
+    last : tuple of int
+        Word and context of the cell before them, (-1, -1) at the beginning.
+    shard : int
+    shard_of : int32[V]
+        Each word's shard.
+    path : Path
+        For the message.
+
+    Raises
+    ------
+    InputError
+    """
+    words, contexts, counts = columns
+    least = min(int(words.min()), int(contexts.min()))
+    most = max(int(words.max()), int(contexts.max()))
+    if least < 0 or most >= shard_of.size:
+        raise InputError(
+            f"word ids must lie in [0, {shard_of.size:,}); got {least} to {most} ({path}). Give the vocabulary they belong to."
+        )
+    if counts.min() < 1:
+        raise InputError(f"counts must be at least 1; got {counts.min()} ({path}). Count the pairs again.")
+    own = (shard_of[words[np.flatnonzero(np.diff(words, prepend=-1))]] == shard).all()
+    steps, further = np.diff(words, prepend=last[0]), np.diff(contexts, prepend=last[1])
+    if not own or (steps < 0).any() or ((steps == 0) & (further <= 0)).any() or (words == contexts).any():
+        raise InputError(
+            f"cells must be those of shard {shard}, sorted, each once and none of a word with itself; got others "
+            f"({path}). Count the pairs again."
+        )
 
 
 class RowsBuilder:

@@ -18,6 +18,8 @@ from simglove_spark.adagrad_solver import AdagradSolver
 from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import BuildConfig, RunConfig, TrainConfig
 from simglove_spark.errors import ConfigError, DivergedError, InputError, StoppedError
+from simglove_spark.forecast import Forecast
+from simglove_spark.manifest import Manifest
 from simglove_spark.memory import cores, free_memory, parse_size, parse_time
 from simglove_spark.pmi import Weighing
 from simglove_spark.progress import Progress, Task
@@ -87,9 +89,7 @@ def train(
     manifest = check_pairs(pairs, vocabulary, config)
     counts = table["count"].to_numpy()
     threads = run.threads or cores()
-    largest = max((entry.rows for entry in manifest.files), default=0)
-    memory = memory_budget(run) - held_files(pairs, manifest, threads)
-    expected = forecast.forecast_training(manifest.rows, counts.size, config, threads, memory, largest)
+    expected = expected_training(pairs, manifest, counts.size, config, run)
     progress.note(expected.sentence)
     if output is not None:
         forecast.refuse_what_cannot_fit(expected, scratch_of(output), local=False)
@@ -104,11 +104,24 @@ def train(
         solver = AdagradSolver(counts, config, threads, group, keep=expected.fits)
     parents = parents_of(vocabulary, pairs, config)
     trained = Trained(table["word"].combine_chunks(), counts, solver, parents)
-    checkpoints = None if output is None else Checkpoints(output, {"config": _identity(config), "parents": parents})
+    checkpoints = None if output is None else checkpoints_of(output, config, parents)
     if checkpoints is not None and run.overwrite:
         checkpoints.remove_states()
     _Loop(trained, shards, config, run, progress, checkpoints, expected.readers).go()
     return trained
+
+
+def expected_training(folder: Path, pairs: Manifest, words: int, config: TrainConfig, run: RunConfig) -> Forecast:
+    """What training on the pairs of a folder will take (errors as of `forecast.forecast_training`)."""
+    largest = max((entry.rows for entry in pairs.files), default=0)
+    threads = run.threads or cores()
+    memory = memory_budget(run) - held_files(folder, pairs, threads)
+    return forecast.forecast_training(pairs.rows, words, config, threads, memory, largest)
+
+
+def checkpoints_of(output: Path, config: TrainConfig, parents: list[dict[str, str]]) -> Checkpoints:
+    """The states of training these tables so."""
+    return Checkpoints(output, {"config": _identity(config), "parents": parents})
 
 
 def _identity(config: TrainConfig) -> dict[str, Any]:

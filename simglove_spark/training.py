@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import RunConfig, TrainConfig, content_config
 from simglove_spark.manifest import Manifest
-from simglove_spark.output import check_writable, is_complete
+from simglove_spark.output import check_writable
 from simglove_spark.progress import Progress
-from simglove_spark.training_inputs import parents_of
+from simglove_spark.runs.there import vectors_are_trained
 from simglove_spark.vectors import Vectors
 
 TIMED = ("seconds", "cells_per_second", "memory")  # of a pass: not the same each time
@@ -90,9 +90,3 @@ def handed_out(
     if config.hand_out == "words":
         return words, extra
     return (words + contexts if config.hand_out == "sum" else np.hstack([words, contexts])), extra
-
-
-def vectors_are_trained(vocabulary: Path, pairs: Path, output: Path, config: TrainConfig, overwrite: bool) -> bool:
-    """Whether the vectors table ``output`` is there already (errors as in `output.is_complete`)."""
-    parents = parents_of(vocabulary, pairs, config)
-    return is_complete(output, "vectors", content_config(config), [], parents, overwrite)

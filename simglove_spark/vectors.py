@@ -15,6 +15,7 @@ from simglove_spark.asking.meaning import Meaning
 from simglove_spark.asking.passes import unit_rows
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, new_manifest
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.storage.copies import fetched
 from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors_table import COUNTS, MATRIX, TABLE, refuse_non_finite
@@ -63,7 +64,7 @@ class Vectors(Meaning):
         Parameters
         ----------
         folder
-            Folder of the table.
+            Folder of the table, or one that `simglove publish` wrote latest.json into: then of the published vectors.
         verify
             Read every byte and compare checksums and ids; without it only the files' sizes and shapes are checked.
 
@@ -72,7 +73,7 @@ class Vectors(Meaning):
         InputError
             When it is not a complete vectors table, or when it was changed.
         """
-        folder = fetched(folder)
+        folder = fetched(resolved(folder))
         manifest = Manifest.load(folder, TABLE)
         dim, size = vectors_table.check_files(folder, manifest, verify)
         vectors = cls.__new__(cls)

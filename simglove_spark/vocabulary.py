@@ -18,9 +18,10 @@ from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.joined_counter import JoinedCounter
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
 from simglove_spark.memory import left_for_tables
-from simglove_spark.output import building, is_complete
+from simglove_spark.output import building
 from simglove_spark.phrase_table import copy_beside
 from simglove_spark.progress import Progress
+from simglove_spark.runs.there import parents_of_vocabulary, words_are_chosen
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
 from simglove_spark.sources import Source, map_sources
 from simglove_spark.storage.paths import path_of
@@ -234,17 +235,6 @@ def with_ids(words: pa.Table) -> pa.Table:
     return words.add_column(1, VOCABULARY.field("word_id"), ids).cast(VOCABULARY)
 
 
-def is_chosen(output: Path, lists: WordLists, overwrite: bool) -> bool:
-    """Whether output/vocabulary is there already, chosen by these lists and options from the complete output/word_counts."""
-    counts = Manifest.load(output / "word_counts", "word_counts")
-    options = {**counts.config, **lists.options}
-    return is_complete(output / "vocabulary", "vocabulary", options, counts.listed, _parents(counts), overwrite)
-
-
-def _parents(counts: Manifest) -> list[dict[str, str]]:
-    return [counts.as_parent(), *counts.parents]
-
-
 def choose_into(
     output: Path, config: VocabularyConfig, lists: WordLists, overwrite: bool, progress: Progress
 ) -> Manifest:
@@ -253,7 +243,7 @@ def choose_into(
     When words were counted with those of output/phrases joined, the vocabulary carries these phrases.
     """
     folder, counts = output / "word_counts", Manifest.load(output / "word_counts", "word_counts")
-    if not is_chosen(output, lists, overwrite):
+    if not words_are_chosen(output, lists.options, overwrite):
         words, counters = choose_vocabulary(folder, config, lists)
         if counters:
             progress.note(told(counters))
@@ -262,7 +252,7 @@ def choose_into(
             options = {**counts.config, **lists.options}
             read = {"inputs": counts.inputs, "bad_files": counts.bad_files}
             phrases = (output / "phrases", "phrases") if counts.parent_sha256("phrases") else None
-            write_vocabulary(words, staging, options, read, _parents(counts), counters, phrases)
+            write_vocabulary(words, staging, options, read, parents_of_vocabulary(counts), counters, phrases)
     return Manifest.load(output / "vocabulary", "vocabulary")
 
 

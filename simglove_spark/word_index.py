@@ -79,6 +79,14 @@ class WordIndex(Sequence[str]):
             raise _broken(folder / ORDER, "ids that are not 0, 1, 2, ... once each")
         return cls(words, order)
 
+    def is_ordered(self) -> bool:
+        """Whether the ids are in order of the words' bytes, each word once; without that a search misses words."""
+        for start in range(0, len(self), 1 << 16):
+            part = self._words.take(pa.array(self._order[start : start + (1 << 16) + 1]))
+            if pc.all(pc.less(part[:-1], part[1:])).as_py() is False:
+                return False
+        return True
+
     def save(self, folder: Path) -> None:
         """Write the three files of the index."""
         _, offsets, data = self._words.buffers()

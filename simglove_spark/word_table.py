@@ -170,12 +170,17 @@ def _mapped(place: Path) -> WordTable:
     return WordTable(*(np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in ARRAYS))
 
 
-def _build_copy(folder: Path, table: str, place: Path) -> None:
+def read_word_table(folder: Path, table: str = "vocabulary") -> WordTable:
+    """Words and phrases of a table, in the memory of this process alone (errors as of `shared_word_table`)."""
     entries = Manifest.load(folder, table).own_files if table == "vocabulary" else []
     files = [pq.read_table(checked_source(folder, entry), columns=WORD_COUNTS.names) for entry in entries]
     words, phrases = pa.concat_tables([WORD_COUNTS.empty_table(), *files]), load_phrases(folder, table)
     known = None if phrases.num_rows == 0 else phrases
-    built = build_word_table(words["word"].combine_chunks(), words["count"].to_numpy(), phrases=known)
+    return build_word_table(words["word"].combine_chunks(), words["count"].to_numpy(), phrases=known)
+
+
+def _build_copy(folder: Path, table: str, place: Path) -> None:
+    built = read_word_table(folder, table)
     staging = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
     try:
         for name in ARRAYS:

@@ -22,7 +22,7 @@ from conftest import SPARK
 from pyarrow import orc
 
 from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary
-from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, VocabularyConfig
+from simglove_spark.config import CorpusConfig, PairsConfig, PhrasesConfig, RunConfig, TrainConfig, VocabularyConfig
 from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
@@ -31,6 +31,8 @@ from simglove_spark.schemas import PAIRS, VOCABULARY, WORD_COUNTS
 from simglove_spark.sources import read_corpus, source_of
 from simglove_spark.table_files import REPORT_DDL
 from simglove_spark.text_rows import Cleaning
+from simglove_spark.training import train_vectors
+from simglove_spark.verifying import verify
 from simglove_spark.word_lists import WordLists
 
 if TYPE_CHECKING:
@@ -679,3 +681,20 @@ def test_a_vocabulary_of_another_corpus_is_refused(built: Path, tmp_path: Path) 
             corpus_of(tmp_path / "other.txt"), WINDOW, built / "vocabulary", tmp_path / "pairs", context()
         )
     assert nothing_left(tmp_path / "pairs")
+
+
+def test_what_is_counted_is_whole(corpus: Path, tmp_path: Path) -> None:
+    """To `verify`: documents, own words that grow, subsampled pairs, phrases; no false alarm."""
+    own = tmp_path / "own.txt"
+    own.write_text("zzz\na0\n")
+    words = VocabularyConfig(vocabulary=str(own), grow=True, min_count=2, min_documents=2)
+    folder = run_stages(corpus_of(corpus), tmp_path / "grown", words, replace(WINDOW, subsample=0.05))
+    training = TrainConfig(dim=4, sweeps=1)
+    train_vectors(folder / "vocabulary", folder / "pairs", folder / "vectors", training, RunConfig(), Progress())
+    found = verify(folder, 2, Progress())
+    assert (found.found, found.notes, found.tables) == ([], [], 4)
+    plain, joined = tmp_path / "plain", tmp_path / "joined"
+    counting.count_words(corpus_of(corpus), KEEP_ALL, plain, context())
+    counting.find_phrases(corpus_of(corpus), PhrasesConfig(min_count=2, threshold=-0.5), plain, joined, context())
+    found = verify(joined, 2, Progress())
+    assert (found.found, found.notes, found.tables) == ([], [], 3)

@@ -83,7 +83,7 @@ def test_what_stands_in_it(folder: Path) -> None:
     raw = json.loads((folder / FILE_NAME).read_text())
     assert set(raw) == {
         *("format_version", "table", "schema", "files", "config", "config_hash", "inputs", "bad_files"),
-        *("parents", "versions", "seed", "details"),
+        *("parents", "versions", "seed", "details", "sha256"),
     }
     assert raw["files"] == [{"path": "a.parquet", "rows": 4, "bytes": 10, "sha256": hash_file(folder / "a.parquet")}]
     assert raw["schema"] == {"word_id": "int32", "context_id": "int32", "count": "int64"}

@@ -8,8 +8,8 @@ start Spark. Anything that cannot be done is an error of `simglove_spark.errors`
 """
 
 from simglove_spark.counting.context import Context
-from simglove_spark.counting.pairs import count_pairs, pairs_are_counted
+from simglove_spark.counting.pairs import count_pairs
 from simglove_spark.counting.phrases import find_phrases
-from simglove_spark.counting.words import count_words, words_are_counted
+from simglove_spark.counting.words import count_words
 
-__all__ = ["Context", "count_pairs", "count_words", "find_phrases", "pairs_are_counted", "words_are_counted"]
+__all__ = ["Context", "count_pairs", "count_words", "find_phrases"]

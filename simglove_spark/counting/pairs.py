@@ -3,27 +3,27 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from simglove_spark import cooccurrence, forecast
 from simglove_spark.config import CorpusConfig, PairsConfig, content_config
 from simglove_spark.corpus import list_inputs, total_bytes
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory, without
+from simglove_spark.counting.context import Context, Files, check_bytes, slots_and_memory, without
+from simglove_spark.counting.snapshots import refuse_other_snapshots, with_snapshots
 from simglove_spark.disk import Rooms
 from simglove_spark.effective_counts import KEPT_WORDS
-from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.errors import InputError
+from simglove_spark.forecast import Forecast
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
-from simglove_spark.merge_parts import without_weight
-from simglove_spark.output import building, is_complete
+from simglove_spark.output import building
 from simglove_spark.pair_counter import unit_of
-from simglove_spark.phrase_table import phrase_files
+from simglove_spark.runs.there import check_pairs_asked, pairs_are_counted
 from simglove_spark.sampling import sample_corpus
 from simglove_spark.schemas import PAIRS
 from simglove_spark.session import local_slots, watched
 from simglove_spark.sources import cleaning_of, read_corpus
 from simglove_spark.storage.tables import reached_by_workers
 from simglove_spark.table_files import commit
-from simglove_spark.word_table import shared_word_table
+from simglove_spark.word_table import WordTable, shared_word_table
 
 
 def count_pairs(
@@ -51,20 +51,17 @@ def _count(
 ) -> Manifest:
     listed = list_inputs(corpus)
     words = Manifest.load(vocabulary_folder, "vocabulary")
-    check_corpus(corpus, listed, words, vocabulary_folder)
-    if config.subsample is not None and phrase_files(words):
-        raise ConfigError(
-            f"--subsample must be left out where phrases are joined; got {config.subsample:g} ({vocabulary_folder}). "
-            "Leave it out, or give a vocabulary without phrases."
-        )
+    check_pairs_asked(corpus, config, listed, words, vocabulary_folder)
     if pairs_are_counted(corpus, config, listed, words, output, context.run.overwrite):
         return Manifest.load(output, "pairs")
-    paths = {entry["path"] for entry in listed}
-    bad = [entry for entry in words.bad_files if entry["path"] in paths]
+    bad = bad_files_among(listed, words)
     inputs = without(bad, listed, context.progress)
     for entry in words.files:
         checked_path(vocabulary_folder, entry)
-    rooms = _tell_forecast(corpus, config, inputs, (vocabulary_folder, words), output, context)
+    table = shared_word_table(str(vocabulary_folder), words.content_sha256)
+    expected = expected_pairs(corpus, config, inputs, words, table, context)
+    context.progress.note(expected.sentence)
+    rooms = context.refuse_what_cannot_fit(expected, output.parent)
     with building(output, context.run.overwrite) as staging:
         reach = reached_by_workers(staging, output)
         counted = _count_pairs(corpus, config, inputs, (vocabulary_folder, words), reach, context, rooms)
@@ -72,42 +69,13 @@ def _count(
     return Manifest.load(output, "pairs")
 
 
-def check_corpus(corpus: CorpusConfig, listed: list[dict[str, Any]], words: Manifest, vocabulary_folder: Path) -> None:
-    """Refuse a corpus that is read in another way than for the vocabulary, or that is no part of its input.
-
-    Raises
-    ------
-    ConfigError
-    InputError
-    """
-    for name in ("lowercase", "normalize", "tokenizer", "document_break", "column", "where", "on_bad_file"):
-        if words.config.get(name) != getattr(corpus, name):
-            raise ConfigError(
-                f"--{name.replace('_', '-')} must be as the vocabulary was counted; got {getattr(corpus, name)} ({vocabulary_folder}). "
-                "Give the same option to both stages."
-            )
-    known = {entry["path"]: without_weight(entry) for entry in words.listed}
-    others = [entry for entry in listed if known.get(entry["path"]) != entry]
-    if others:  # fewer are a part, for `merging.merge_pairs`
-        raise InputError(
-            f"vocabulary must be counted from the same input, unchanged since; got one of {_names(words.inputs)} "
-            f"({vocabulary_folder}). Count the words of {_names(others)} first."
-        )
+def bad_files_among(listed: Files, words: Manifest) -> Files:
+    """Which of these files were left out for the vocabulary."""
+    paths = {entry["path"] for entry in listed}
+    return [entry for entry in words.bad_files if entry["path"] in paths]
 
 
-def pairs_are_counted(
-    corpus: CorpusConfig,
-    config: PairsConfig,
-    listed: list[dict[str, Any]],
-    words: Manifest,
-    output: Path,
-    overwrite: bool,
-) -> bool:
-    """Whether the pair table ``output`` is there already, counted under the vocabulary ``words``."""
-    return is_complete(output, "pairs", content_config(corpus, config), listed, [words.as_parent()], overwrite)
-
-
-def _no_pairs(inputs: list[dict[str, Any]], config: PairsConfig) -> InputError:
+def _no_pairs(inputs: Files, config: PairsConfig) -> InputError:
     other = "" if config.subsample is None else " or --subsample"
     return InputError(
         f"corpus must hold pairs of vocabulary words; got none ({inputs[0]['path']}). "
@@ -115,35 +83,23 @@ def _no_pairs(inputs: list[dict[str, Any]], config: PairsConfig) -> InputError:
     )
 
 
-def _names(inputs: list[dict[str, Any]]) -> str:
-    more = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
-    return f"{inputs[0]['path']}{more}" if inputs else "nothing"
-
-
-def _tell_forecast(
-    corpus: CorpusConfig,
-    config: PairsConfig,
-    inputs: list[dict[str, Any]],
-    words: tuple[Path, Manifest],
-    output: Path,
-    context: Context,
-) -> Rooms:
-    table = shared_word_table(str(words[0]), words[1].content_sha256)
+def expected_pairs(
+    corpus: CorpusConfig, config: PairsConfig, inputs: Files, words: Manifest, table: WordTable, context: Context
+) -> Forecast:
+    """What counting the pairs of these files will take, by a sample of them."""
     began = time.perf_counter()
     rows = sample_corpus(inputs, corpus.column, cleaning_of(corpus), corpus.document_break)
     reading = time.perf_counter() - began
     slots, memory = slots_and_memory(context)
-    share = total_bytes(inputs) / max(1, total_bytes(words[1].inputs))
-    total_words = round(words[1].details["total_words"] * (share or 1.0))
-    expected = forecast.forecast_counting(rows, table, total_words, config, slots, memory, reading)
-    context.progress.note(expected.sentence)
-    return context.refuse_what_cannot_fit(expected, output.parent)
+    share = total_bytes(inputs) / max(1, total_bytes(words.inputs))
+    total_words = round(words.details["total_words"] * (share or 1.0))
+    return forecast.forecast_counting(rows, table, total_words, config, slots, memory, reading)
 
 
 def _count_pairs(
     corpus: CorpusConfig,
     config: PairsConfig,
-    inputs: list[dict[str, Any]],
+    inputs: Files,
     words: tuple[Path, Manifest],
     staging: Path,
     context: Context,
@@ -155,6 +111,8 @@ def _count_pairs(
     with context.progress.task("count pairs", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count pairs", task, rooms):
+            inputs = with_snapshots(spark, inputs)
+            refuse_other_snapshots(inputs, parent.inputs)
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark))
             table = (str(folder), parent.content_sha256)
             counted = cooccurrence.count_pairs(sources, table, config, num_shards, context.worker_memory)

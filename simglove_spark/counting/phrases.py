@@ -8,13 +8,14 @@ import pyarrow.compute as pc
 from simglove_spark import cooccurrence, forecast, phrases, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, PhrasesConfig, VocabularyConfig, content_config
 from simglove_spark.corpus import list_inputs
-from simglove_spark.counting.context import Context, check_bytes, slots_and_memory, without
-from simglove_spark.counting.pairs import check_corpus
+from simglove_spark.counting.context import Context, Files, check_bytes, slots_and_memory, without
 from simglove_spark.counting.words import count_joined
 from simglove_spark.disk import Rooms
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.forecast import Forecast
 from simglove_spark.manifest import Manifest, checked_path, new_manifest
-from simglove_spark.output import building, is_complete
+from simglove_spark.output import building
+from simglove_spark.runs.there import check_corpus, phrases_are_found
 from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import PHRASES
 from simglove_spark.session import local_slots, watched
@@ -68,30 +69,34 @@ def find_phrases(
 def _find_and_join(
     corpus: CorpusConfig, config: PhrasesConfig, words_folder: Path, output: Path, context: Context
 ) -> Manifest:
-    if output.resolve() == words_folder.resolve():
-        raise ConfigError(
-            f"--output must be another folder than --words; got the same ({output}). Give another --output."
-        )
     folder = words_folder / "vocabulary"
-    words, overwrite = Manifest.load(folder, "vocabulary"), context.run.overwrite
-    _check(corpus, words, folder)
-    options, parents = content_config(corpus, config), [words.as_parent()]
-    if not is_complete(output / "phrases", "phrases", options, words.listed, parents, overwrite):
-        _refuse_other_words(output, overwrite)
+    words, overwrite = checked_words(corpus, words_folder, output), context.run.overwrite
+    if not phrases_are_found(corpus, config, words, output, overwrite):
+        refuse_other_words(output, overwrite)
         for entry in words.files:
             checked_path(folder, entry)
         with building(output / "phrases", overwrite) as staging:
             reach = reached_by_workers(staging, output / "phrases")
             _find(corpus, config, (folder, words), reach, context).save(staging)
     count_joined(corpus, words, output / "phrases", output, context)
-    rules = VocabularyConfig(min_count=words.config["min_count"], max_vocab=words.config["max_vocab"])
+    rules = rules_of(words)
     lists = read_lists(rules, content_config(corpus))
     return vocabulary.choose_into(output, rules, lists, overwrite, context.progress)
 
 
-def _check(corpus: CorpusConfig, words: Manifest, folder: Path) -> None:
-    """Refuse a corpus that is not the vocabulary's, and words that counting them anew would not choose again."""
-    listed = list_inputs(corpus)
+def rules_of(words: Manifest) -> VocabularyConfig:
+    """By which rules the words of a vocabulary were kept."""
+    return VocabularyConfig(min_count=words.config["min_count"], max_vocab=words.config["max_vocab"])
+
+
+def checked_words(corpus: CorpusConfig, words_folder: Path, output: Path) -> Manifest:
+    """The vocabulary to find phrases under; refuses one of another corpus, or that counting anew would not choose again."""
+    if output.resolve() == words_folder.resolve():
+        raise ConfigError(
+            f"--output must be another folder than --words; got the same ({output}). Give another --output."
+        )
+    folder = words_folder / "vocabulary"
+    listed, words = list_inputs(corpus), Manifest.load(folder, "vocabulary")
     check_corpus(corpus, listed, words, folder)
     rules = VocabularyConfig()
     for name in ("vocabulary", "deny_list", "min_documents"):
@@ -109,9 +114,11 @@ def _check(corpus: CorpusConfig, words: Manifest, folder: Path) -> None:
         raise InputError(
             f"phrases must be sought where each input counts once; got other --weights ({folder}). Merge the words without."
         )
+    return words
 
 
-def _refuse_other_words(output: Path, overwrite: bool) -> None:
+def refuse_other_words(output: Path, overwrite: bool) -> None:
+    """Refuse an output that holds words counted without phrases."""
     for table in ("word_counts", "vocabulary"):
         if not overwrite and (output / table).exists():
             raise ConfigError(
@@ -123,9 +130,7 @@ def _refuse_other_words(output: Path, overwrite: bool) -> None:
 def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Path, context: Context) -> Manifest:
     folder, parent = words
     inputs = without(parent.bad_files, parent.listed, context.progress)
-    expected = forecast.forecast_phrases(
-        text_bytes(inputs, corpus.column), *slots_and_memory(context), corpus.tokenizer
-    )
+    expected = expected_phrases(corpus, inputs, context)
     context.progress.note(expected.sentence)
     rooms = context.refuse_what_cannot_fit(expected, staging.parent)
     report = _count_neighbours(corpus, config, words, staging, context, rooms)
@@ -145,6 +150,11 @@ def _find(corpus: CorpusConfig, config: PhrasesConfig, words: Words, staging: Pa
     details = {"rounds": pc.max(table["round"]).as_py(), "counters": counters}
     made = {"inputs": inputs, "bad_files": parent.bad_files, "parents": [parent.as_parent()]}
     return new_manifest("phrases", PHRASES, files, content_config(corpus, config), details=details, **made)
+
+
+def expected_phrases(corpus: CorpusConfig, inputs: Files, context: Context) -> Forecast:
+    """What finding phrases in these files will take."""
+    return forecast.forecast_phrases(text_bytes(inputs, corpus.column), *slots_and_memory(context), corpus.tokenizer)
 
 
 def _count_neighbours(

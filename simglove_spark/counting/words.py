@@ -1,15 +1,17 @@
 """The stage corpus -> word_counts, vocabulary."""
 
 from pathlib import Path
-from typing import Any
 
 from simglove_spark import forecast, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
 from simglove_spark.corpus import list_inputs
 from simglove_spark.counting.context import Context, Files, bad_files_of, check_bytes, slots_and_memory, without
+from simglove_spark.counting.snapshots import with_snapshots
 from simglove_spark.errors import InputError
+from simglove_spark.forecast import Forecast
 from simglove_spark.manifest import Manifest, new_manifest
-from simglove_spark.output import building, is_complete
+from simglove_spark.output import building
+from simglove_spark.runs.there import joined_words_are_counted, options_of_words, words_are_counted
 from simglove_spark.sampling import text_bytes
 from simglove_spark.schemas import word_counts_schema
 from simglove_spark.session import local_slots, watched
@@ -53,13 +55,6 @@ def _count_and_choose(corpus: CorpusConfig, config: VocabularyConfig, output: Pa
     return vocabulary.choose_into(output, config, lists, overwrite, context.progress)
 
 
-def words_are_counted(
-    corpus: CorpusConfig, config: VocabularyConfig, listed: list[dict[str, Any]], output: Path, overwrite: bool
-) -> bool:
-    """Whether output/word_counts is there already (errors as in `output.is_complete`)."""
-    return is_complete(output / "word_counts", "word_counts", _options(corpus, config), listed, [], overwrite)
-
-
 def count_joined(corpus: CorpusConfig, words: Manifest, phrases: Path, output: Path, context: Context) -> None:
     """Count the words of a vocabulary's input anew with phrases joined, into output/word_counts, unless that is done.
 
@@ -67,16 +62,16 @@ def count_joined(corpus: CorpusConfig, words: Manifest, phrases: Path, output: P
     """
     folder, overwrite, config = output / "word_counts", context.run.overwrite, VocabularyConfig()
     joined = phrases, Manifest.load(phrases, "phrases")
-    parents = [joined[1].as_parent()]
-    if not is_complete(folder, "word_counts", _options(corpus, config), words.listed, parents, overwrite):
+    if not joined_words_are_counted(corpus, words, joined[1], output, overwrite):
         with building(folder, overwrite) as staging:
             reach, found = reached_by_workers(staging, folder), (words.listed, words.bad_files)
             _count_words(corpus, config, found, reach, context, joined).save(staging)
 
 
-def _options(corpus: CorpusConfig, config: VocabularyConfig) -> dict[str, Any]:
-    """What decides the content of word_counts."""
-    return content_config(corpus) | ({"documents": True} if config.documents else {})
+def expected_words(corpus: CorpusConfig, inputs: Files, context: Context) -> Forecast:
+    """What counting the words of these files will take."""
+    size = text_bytes(inputs, corpus.column)
+    return forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
 
 
 def _count_words(
@@ -90,13 +85,13 @@ def _count_words(
     """``found``: all files, and those to leave out; ``joined``: phrases."""
     listed, bad = found
     inputs = without(bad, listed, context.progress)
-    size = text_bytes(inputs, corpus.column)
-    expected = forecast.forecast_words(size, len(inputs), *slots_and_memory(context), corpus.tokenizer)
+    expected = expected_words(corpus, inputs, context)
     context.progress.note(expected.sentence)
     rooms = context.refuse_what_cannot_fit(expected, staging.parent)
     with context.progress.task("count words", unit="tasks") as task:
         spark = context.session()
         with watched(spark, "count words", task, rooms):
+            inputs = with_snapshots(spark, inputs)
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
             shards, table = vocabulary.shards_for(inputs), joined and (str(joined[0]), joined[1].content_sha256)
             counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents, table)
@@ -112,5 +107,10 @@ def _count_words(
     details = {"total_words": total_words, "counters": counters}
     made = {"inputs": inputs, "bad_files": bad, "parents": [joined[1].as_parent()] if joined else []}
     return new_manifest(
-        "word_counts", word_counts_schema(config.documents), files, _options(corpus, config), details=details, **made
+        "word_counts",
+        word_counts_schema(config.documents),
+        files,
+        options_of_words(corpus, config),
+        details=details,
+        **made,
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from simglove_spark.formats.registry import load_vectors
 from simglove_spark.manifest import FILE_NAME
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.storage.copies import fetched
 from simglove_spark.vectors import Vectors
 
@@ -16,5 +17,5 @@ def load_model(path: str | Path) -> Vectors:
     InputError
         When there is nothing, or nothing of these.
     """
-    path = fetched(path)
+    path = fetched(resolved(path))
     return Vectors.load(path) if (path / FILE_NAME).exists() or not path.exists() else load_vectors(path)

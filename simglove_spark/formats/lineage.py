@@ -1,6 +1,5 @@
 """What vectors come from: their manifest, the tables they were made of, the run, and scores that were measured."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 from simglove_spark.errors import InputError
 from simglove_spark.evaluate.saved import Scored, read_saved
 from simglove_spark.manifest import Manifest
+from simglove_spark.runs.reading import read_record
 from simglove_spark.vectors import Vectors
 
 READING = ("column", "normalize", "lowercase", "tokenizer")
@@ -79,7 +79,7 @@ def find(folder: Path, vectors: Vectors, evaluations: Iterable[Path] = ()) -> Li
         return Lineage(scores=scores)
     parents = {name: _parent(folder.parent, name, own) for name in ("vocabulary", "pairs")}
     known = {name: found for name, found in {**parents, "vectors": own}.items() if found}
-    return Lineage(known, _ended(folder.parent / "run.json", own), scores)
+    return Lineage(known, _ended(folder.parent, own), scores)
 
 
 def _parent(run: Path, table: str, own: Manifest) -> Manifest | None:
@@ -90,13 +90,13 @@ def _parent(run: Path, table: str, own: Manifest) -> Manifest | None:
     return found if found.content_sha256 == own.parent_sha256(table) else None
 
 
-def _ended(path: Path, own: Manifest) -> str | None:
+def _ended(run: Path, own: Manifest) -> str | None:
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-        mine = run["stages"]["train"]["sha256"] == own.content_sha256
-        return str(run["ended"]) if mine else None
-    except (OSError, ValueError, KeyError, TypeError):
+        record = read_record(run)
+    except InputError:
         return None
+    mine = record.get("stages", {}).get("train", {}).get("sha256") == own.content_sha256
+    return str(record["ended"]) if mine and "ended" in record else None
 
 
 def _scores(path: Path) -> list[Scored]:

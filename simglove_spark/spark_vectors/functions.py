@@ -19,6 +19,7 @@ from simglove_spark.asking.sentences import How
 from simglove_spark.choices import check_choice
 from simglove_spark.errors import ConfigError
 from simglove_spark.manifest import Manifest
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.spark_vectors.in_workers import ROWS, TableVectors, neighbours_of_blocks, opened
 from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors_table import TABLE
@@ -165,7 +166,7 @@ def _asked(name: str, vectors: str | Path, *columns: "Column | str") -> "Column"
 
 
 def _table(vectors: str | Path) -> tuple[Path, Manifest]:
-    folder = path_of(vectors)
+    folder = path_of(resolved(vectors))
     return folder, Manifest.load(folder, TABLE)
 
 

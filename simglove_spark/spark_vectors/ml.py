@@ -37,6 +37,7 @@ from simglove_spark.cache import temporary_home
 from simglove_spark.errors import ConfigError
 from simglove_spark.frames import save_counts
 from simglove_spark.progress import Progress
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.spark_vectors.functions import row_function
 from simglove_spark.spark_vectors.in_workers import TableVectors
 from simglove_spark.spark_vectors.params import SimplerGloveParams
@@ -161,7 +162,7 @@ class SimplerGloveModel(Model, SimplerGloveParams, MLReadable, MLWritable):
 
     def __init__(self, vectors: str | Path) -> None:
         super().__init__()
-        self.folder = output.local_path(vectors)
+        self.folder = output.local_path(resolved(vectors))
         self._setDefault(vectorSize=self.vectors.matrix.shape[1])
 
     @cached_property

@@ -1,6 +1,5 @@
 """What a report is made of: the tables of a run folder, its run.json, and results of `simglove evaluate --json`."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import Any
 from simglove_spark.errors import InputError
 from simglove_spark.evaluate.saved import Compared, Scored, read_saved
 from simglove_spark.manifest import FILE_NAME, Manifest
+from simglove_spark.runs.reading import read_record
 from simglove_spark.vectors import Vectors
 
 Evaluation = tuple[str, Sequence[Scored] | Sequence[Compared]]
-FIGURES = ("seconds", "rows", "bytes")
 TABLES = ("word_counts", "vocabulary", "phrases", "pairs", "vectors")
 
 
@@ -40,31 +39,7 @@ class RunFolder:
             )
         vectors = Vectors.load(path / "vectors")
         manifests = {name: Manifest.load(path / name, name) for name in TABLES if (path / name / FILE_NAME).is_file()}
-        return cls(path, vectors, manifests, _record(path / "run.json"))
-
-
-def _record(path: Path) -> dict[str, Any]:
-    """What run.json says; nothing where there is none."""
-    try:
-        found = json.loads(path.read_bytes()) if path.is_file() else {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"run.json must be JSON; got {str(error)[:200]} ({path}). Run the stages again.") from error
-    if not _is_record(found):
-        raise InputError(f"run.json must hold config and stages as objects; got others ({path}). Run the stages again.")
-    return dict(found)
-
-
-def _is_record(found: Any) -> bool:
-    """Whether a value has the parts that the page reads, of the kinds that `run` writes."""
-    if not isinstance(found, dict):
-        return False
-    stages, config = found.get("stages", {}), found.get("config", {})
-    if not (isinstance(config, dict) and isinstance(stages, dict)):
-        return False
-    whole = all(isinstance(stage, dict) for stage in stages.values())
-    return whole and all(
-        type(stage[figure]) in (int, float) for stage in stages.values() for figure in FIGURES if figure in stage
-    )
+        return cls(path, vectors, manifests, read_record(path))
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
