@@ -78,6 +78,7 @@ logger.storage.name = org.apache.spark.storage
 logger.storage.level = off
 """
 
+_LOST = re.compile(r"Py4JNetworkError|^Py4JError\(.An error occurred while calling")  # what py4j makes of a dead JVM
 _ours = threading.Event()  # set once a session was made here and not found
 
 
@@ -257,7 +258,7 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
             return getattr(errors, name)(own.group(1).strip())
     if full is not None:
         return full
-    if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
+    if "OutOfMemoryError" in text or isinstance(error, ConnectionError) or _LOST.search(repr(error)):
         return ResourceError(
             "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest compressed line, or row of a column."
         )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from simglove_spark import schemas, word_index
 from simglove_spark.errors import InputError
-from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry, inside
 from simglove_spark.word_index import WordIndex
 
 TABLE = "vectors"
@@ -84,7 +84,7 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
 
 def sized_path(folder: Path, entry: FileEntry) -> Path:
     """Path of a table's file after checking its size, not its content: what is enough where little of it is read."""
-    path = folder / entry.path
+    path = inside(folder, entry)
     size = path.stat().st_size if path.is_file() else 0
     if size != entry.bytes:
         raise InputError(

@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
+from tokenize import TokenError  # numpy's, of the head of an array file
 
 import numpy as np
 import pyarrow as pa
@@ -141,7 +142,7 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
     place = temporary_home() / f"{table}-{LAYOUT}-{content_sha256[:32]}"
     try:
         return _mapped(place)
-    except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
+    except (OSError, ValueError, EOFError, TokenError):  # not there yet, or a cleaner of temporary files was at it
         shutil.rmtree(place, ignore_errors=True)
     _build_copy(Path(folder), table, place)
     return _mapped(place)

@@ -39,7 +39,7 @@ LONGEST = [
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long files first. Slow tests, and those in a browser, run only where asked for: pytest -m slow, pytest -m browser."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
-    for marker in ("slow", "browser"):
+    for marker in ("slow", "browser", "faults"):
         if marker not in config.option.markexpr:
             for item in items:
                 if item.get_closest_marker(marker):
