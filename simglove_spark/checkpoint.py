@@ -102,7 +102,7 @@ class Checkpoints:
         for _, folder in reversed(self._states()):
             try:
                 meta = self._meta(folder)
-                arrays = {name: _read(folder / f"{name}.npy", crc) for name, crc in meta["checksums"].items()}
+                arrays = {name: _read(folder, name, crc) for name, crc in meta["checksums"].items()}
             except _TORN:
                 continue
             return meta["told"], arrays
@@ -157,11 +157,13 @@ def _write(path: Path, array: NDArray[Any]) -> int:
     return _checksum(array)
 
 
-def _read(path: Path, checksum: int) -> NDArray[Any]:
-    """An array whose content has a checksum; mapped first, so that no head of a file can ask for memory it does not fill."""
-    array = np.load(path, mmap_mode="r")
+def _read(folder: Path, name: str, checksum: int) -> NDArray[Any]:
+    """An array of a state, whose content has a checksum; mapped first, so that no head of a file can ask for memory it does not fill."""
+    if not name.isidentifier():
+        raise ValueError(f"{name} is no array of a state")
+    array = np.load(folder / f"{name}.npy", mmap_mode="r")
     if _checksum(array) != checksum:
-        raise ValueError(f"{path.name} has another content")
+        raise ValueError(f"{name} has another content")
     return np.array(array)
 
 

@@ -1,5 +1,7 @@
 """What a manifest's fields may hold: anybody may have written the file, so each is checked before it is believed."""
 
+import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
@@ -27,12 +29,11 @@ def check_fields(raw: dict[str, Any]) -> None:
     ValueError
         With the first field that holds something else than this tool writes.
     """
-    for name, test in FIELDS.items():
-        if name in raw and not test(raw[name]):
-            raise ValueError(f"{name} is {str(raw[name])[:100]}")
-    for name, test in DETAILS.items():
-        if name in raw["details"] and not test(raw["details"][name]):
-            raise ValueError(f"{name} is {str(raw['details'][name])[:100]}")
+    json.dumps(raw, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    for values, tests in ((raw, FIELDS), (raw["details"], DETAILS), (raw["config"], CONFIG)):
+        for name, test in tests.items():
+            if name in values and not test(values[name]):
+                raise ValueError(f"{name} is {str(values[name])[:100]}")
 
 
 def escapes(path: str) -> bool:
@@ -82,7 +83,8 @@ def _all(tests: Iterable[tuple[str, Test]], value: dict[str, Any]) -> bool:
 _whole, _count = _between(-MOST, MOST), _between(0, MOST)
 _file = _with({"path": _is_text, "rows": _count, "bytes": _count, "sha256": _is_text})
 _input = {"bytes": _or_none(_count), "modified": _or_none(_whole), "weight": _whole}
-_pass = _with({}, loss=_or_none(lambda value: type(value) in (int, float)))
+_number = _or_none(lambda value: type(value) in (int, float) and math.isfinite(value))
+_pass = _with({}, loss=_number, held_out_loss=_number)
 
 FIELDS: dict[str, Test] = {
     "schema": _named(_is_text),
@@ -109,3 +111,5 @@ DETAILS: dict[str, Test] = {
     "passes": _each(_pass),
     "imported": _with({"format": _is_text, "files": _each(_file)}),
 }
+#: Options that a later stage reckons with; of all others it only asks whether they are the same.
+CONFIG: dict[str, Test] = {"count_power": _number, "min_count": _whole, "max_vocab": _or_none(_whole)}

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.schemas import check
+from simglove_spark.table_files import readable
 from simglove_spark.units import MOST
 
 TOTALS = {"word_counts": "total_words", "pairs": "total_pairs"}
@@ -76,7 +77,9 @@ def check_files(opened: list[Part], schema: pa.Schema) -> None:
     """
     for part in opened:
         for entry in part.manifest.own_files:
-            check(pq.read_schema(checked_path(part.folder, entry)), schema, part.folder)
+            path = checked_path(part.folder, entry)
+            with readable(path):
+                check(pq.read_schema(path), schema, part.folder)
 
 
 def inputs_of(opened: list[Part]) -> list[dict[str, Any]]:

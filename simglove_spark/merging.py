@@ -28,7 +28,7 @@ from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, word_counts_schema
 from simglove_spark.shards import shard_number
-from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
+from simglove_spark.table_files import commit, counter, read_batches, readable, row_groups, write_file
 from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.trainer import memory_budget
 from simglove_spark.training_inputs import load_vocabulary
@@ -217,9 +217,18 @@ def _shard(own: list[tuple[Part, FileEntry]], size: int, vocabulary_folder: Path
 
 def _runs(part: Part, entry: FileEntry, size: int) -> Iterator[bytes]:
     """A part's shard as runs, times its weight; each row group holds whole rows."""
-    with pq.ParquetFile(part.folder / entry.path) as file:
+    path, last = part.folder / entry.path, -1
+    with readable(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             words, contexts, counts = (column.to_numpy() for column in file.read_row_group(group).columns)
+            cells = (words.astype(np.int64) << 32) + contexts
+            within = words.size and min(words.min(), contexts.min()) >= 0 and max(words.max(), contexts.max()) < size
+            if not within or counts.min() < 1 or words[0] <= last or (np.diff(cells) <= 0).any():
+                raise InputError(
+                    f"cells must be of words 0 to {size - 1:,}, sorted, each once and counted; got others ({path}). "
+                    "Count the pairs again."
+                )
+            last = words[-1]
             yield _run(words, contexts, counts if part.weight == 1 else counts * part.weight, size)
 
 

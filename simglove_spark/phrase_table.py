@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry
 from simglove_spark.schemas import PHRASES, check
+from simglove_spark.table_files import readable
 
 COMPANION = "_phrases.parquet"
 
@@ -31,8 +32,9 @@ def load_phrases(folder: Path, table: str) -> pa.Table:
     tables = [PHRASES.empty_table()]
     for entry in phrase_files(Manifest.load(folder, table)):
         path = checked_path(folder, entry)
-        check(pq.read_schema(path), PHRASES, path)
-        tables.append(pq.read_table(path))
+        with readable(path):
+            check(pq.read_schema(path), PHRASES, path)
+            tables.append(pq.read_table(path))
     return pa.concat_tables(tables)
 
 

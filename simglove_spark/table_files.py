@@ -6,6 +6,7 @@ Only reported files enter the manifest, the driver removes all others: a task th
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -144,8 +145,20 @@ def commit(folder: Path, report: list[Any]) -> tuple[list[FileEntry], int, dict[
     return files, sum(row["total"] for row in report if row["sha256"]), counters
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What is raised while a file of a table is read, as an `InputError` that names it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{path.name} must be whole Parquet; got {told} ({path}). Run the stage that made the folder again."
+        ) from error
+
+
 def read_batches(folder: Path, files: list[FileEntry]) -> Iterator[pa.RecordBatch]:
     """Rows of a table's files, in order of the manifest; the caller has checked them."""
     for entry in files:
-        with pq.ParquetFile(folder / entry.path) as file:
+        with readable(folder / entry.path), pq.ParquetFile(folder / entry.path) as file:
             yield from file.iter_batches()

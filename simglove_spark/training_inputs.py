@@ -12,6 +12,7 @@ from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.merge_parts import without_weight
 from simglove_spark.presets import PRESETS
 from simglove_spark.schemas import VOCABULARY, check
+from simglove_spark.table_files import readable
 
 IMPORTED = "imported"  # the weighting of pairs counted elsewhere: nothing is known of their windows
 
@@ -28,9 +29,10 @@ def load_vocabulary(folder: Path) -> pa.Table:
     tables = []
     for entry in manifest.own_files:
         path = checked_path(folder, entry)
-        check(pq.read_schema(path), VOCABULARY, path)
-        tables.append(pq.read_table(path))
-    table = pa.concat_tables(tables)
+        with readable(path):
+            check(pq.read_schema(path), VOCABULARY, path)
+            tables.append(pq.read_table(path))
+    table = pa.concat_tables(tables or [VOCABULARY.empty_table()])
     if not np.array_equal(table["word_id"].to_numpy(), np.arange(table.num_rows)):
         raise InputError(f"word ids must be 0, 1, 2, ...; got others ({folder}). Count the words again.")
     return table

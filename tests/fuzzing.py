@@ -110,6 +110,8 @@ def trial(name: str, reader: Reader, pristine: Path, folder: Path, seed: str) ->
     draw = random.Random(seed)
     files = sorted(path for path in folder.glob(reader.hostile) if path.is_file())
     told = hostile.make_hostile(draw.choice(files), draw)
+    if draw.random() < 0.5:
+        hostile.reseal(folder)
     try:
         ended = carry_out(reader.command(folder))
     except (Exception, HangError, SystemExit) as error:
@@ -365,7 +367,15 @@ READERS: dict[str, Reader] = {
     "configuration": Reader(
         make_configured,
         "given.yaml",
-        lambda folder: ["train", "--config", str(folder / "given.yaml"), "--output", str(folder / "out"), "--max-runtime", "2s"],
+        lambda folder: [
+            "train",
+            "--config",
+            str(folder / "given.yaml"),
+            "--output",
+            str(folder / "out"),
+            "--max-runtime",
+            "2s",
+        ],
     ),
     "checkpoint": Reader(make_stopped, ".out.checkpoint/*/*", lambda folder: training(folder, "out"), right_resumed),
     "run.json": Reader(

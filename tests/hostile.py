@@ -1,5 +1,6 @@
 """Valid files made hostile, from a seed: flipped bits, cuts, splices, giant numbers, wrong types, depth, paths that lead elsewhere."""
 
+import hashlib
 import json
 import random
 import re
@@ -233,6 +234,19 @@ BINARY: tuple[Mutation, ...] = (flip, cut, splice, lengths, noise)
 TEXT: tuple[Mutation, ...] = (flip, cut, splice, noise, numbers, lines)
 KINDS = {".json": (values, values, values, *TEXT), ".yaml": (options, options, *TEXT)}
 KINDS |= dict.fromkeys((".txt", ".csv", ".tsv", ".key", ".vec", ".jsonl"), TEXT)
+
+
+def reseal(folder: Path) -> None:
+    """Let the manifests below a folder tell sizes and checksums of the files as they are now, as who means harm would."""
+    for path in folder.rglob("_manifest.json"):
+        try:
+            raw = json.loads(path.read_text())
+            for entry in raw["files"]:
+                data = (path.parent / entry["path"]).read_bytes()
+                entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        except (ValueError, RecursionError, KeyError, TypeError, OSError):
+            continue
+        path.write_text(json.dumps(raw))
 
 
 def make_hostile(path: Path, draw: random.Random) -> str:

@@ -276,6 +276,8 @@ class Killer:
         code = self.session.wait()
         tally.survived += victim is not None and code == 0
         self._go_on(code)
+        if victim is None and not self.session.pids(tally.part):
+            self.renew()  # a daemon that was killed is not missed as long as its workers live
         return code != 0
 
     def _victim_at_moment(self, expected: Undisturbed, part: str, output: Path) -> int | None:

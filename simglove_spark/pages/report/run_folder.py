@@ -13,6 +13,7 @@ from simglove_spark.vectors import Vectors
 
 Evaluation = tuple[str, Sequence[Scored] | Sequence[Compared]]
 FIGURES = ("seconds", "rows", "bytes")
+MOST = 2**63
 TABLES = ("word_counts", "vocabulary", "phrases", "pairs", "vectors")
 
 
@@ -63,7 +64,10 @@ def _is_record(found: Any) -> bool:
         return False
     whole = all(isinstance(stage, dict) for stage in stages.values())
     return whole and all(
-        type(stage[figure]) in (int, float) for stage in stages.values() for figure in FIGURES if figure in stage
+        type(stage[figure]) in (int, float) and 0 <= stage[figure] < MOST
+        for stage in stages.values()
+        for figure in FIGURES
+        if figure in stage
     )
 
 
