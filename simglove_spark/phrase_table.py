@@ -7,11 +7,10 @@ import shutil
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry
-from simglove_spark.schemas import PHRASES, check
-from simglove_spark.table_files import readable
+from simglove_spark.schemas import PHRASES
+from simglove_spark.table_files import read_whole
 
 COMPANION = "_phrases.parquet"
 
@@ -32,9 +31,7 @@ def load_phrases(folder: Path, table: str) -> pa.Table:
     tables = [PHRASES.empty_table()]
     for entry in phrase_files(Manifest.load(folder, table)):
         path = checked_path(folder, entry)
-        with readable(path):
-            check(pq.read_schema(path), PHRASES, path)
-            tables.append(pq.read_table(path))
+        tables.append(read_whole(path, PHRASES))
     return pa.concat_tables(tables)
 
 

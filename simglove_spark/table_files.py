@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from simglove_spark.disk import FULL
 from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file
+from simglove_spark.schemas import check
 
 #: What a task reports: a file (with the sum of its counts), or a counter (sha256 is null, total its value).
 REPORT = pa.schema(
@@ -157,8 +158,24 @@ def readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def read_batches(folder: Path, files: list[FileEntry]) -> Iterator[pa.RecordBatch]:
-    """Rows of a table's files, in order of the manifest; the caller has checked them."""
+def read_whole(path: Path, schema: pa.Schema) -> pa.Table:
+    """One file of a table, with the schema that it must have, and text that is UTF-8.
+
+    Raises
+    ------
+    InputError
+    """
+    with readable(path):
+        check(pq.read_schema(path), schema, path)
+        table = pq.read_table(path)
+        table.validate(full=True)
+    return table
+
+
+def read_batches(folder: Path, files: list[FileEntry], rows: int = 1 << 16) -> Iterator[pa.RecordBatch]:
+    """Rows of a table's files, so many at a time, in order of the manifest; the caller has checked them."""
     for entry in files:
         with readable(folder / entry.path), pq.ParquetFile(folder / entry.path) as file:
-            yield from file.iter_batches()
+            for batch in file.iter_batches(rows):
+                batch.validate(full=True)
+                yield batch

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.merge_parts import without_weight
 from simglove_spark.presets import PRESETS
-from simglove_spark.schemas import VOCABULARY, check
-from simglove_spark.table_files import readable
+from simglove_spark.schemas import VOCABULARY
+from simglove_spark.table_files import read_whole
 
 IMPORTED = "imported"  # the weighting of pairs counted elsewhere: nothing is known of their windows
 
@@ -29,9 +28,7 @@ def load_vocabulary(folder: Path) -> pa.Table:
     tables = []
     for entry in manifest.own_files:
         path = checked_path(folder, entry)
-        with readable(path):
-            check(pq.read_schema(path), VOCABULARY, path)
-            tables.append(pq.read_table(path))
+        tables.append(read_whole(path, VOCABULARY))
     table = pa.concat_tables(tables or [VOCABULARY.empty_table()])
     if not np.array_equal(table["word_id"].to_numpy(), np.arange(table.num_rows)):
         raise InputError(f"word ids must be 0, 1, 2, ...; got others ({folder}). Count the words again.")

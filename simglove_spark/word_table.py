@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from simglove_spark.cache import temporary_home
-from simglove_spark.errors import ResourceError
+from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.kernels import tokens
 from simglove_spark.kernels.phrases import index_phrases
 from simglove_spark.manifest import Manifest, checked_path
@@ -144,12 +144,23 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
         return _mapped(place)
     except (OSError, ValueError, EOFError, TokenError):  # not there yet, or a cleaner of temporary files was at it
         shutil.rmtree(place, ignore_errors=True)
+    _refuse_another(Path(folder), table, content_sha256)
     _build_copy(Path(folder), table, place)
     return _mapped(place)
 
 
 def _mapped(place: Path) -> WordTable:
     return WordTable(*(np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in ARRAYS))
+
+
+def _refuse_another(folder: Path, table: str, content_sha256: str) -> None:
+    """Refuse a table that took the place of the one that is counted under."""
+    found = Manifest.load(folder, table).content_sha256
+    if found != content_sha256:
+        raise InputError(
+            f"{table} must stay as it is while it is counted under; got {found[:12]} in place of {content_sha256[:12]} "
+            f"({folder}). Give the same command again."
+        )
 
 
 def _build_copy(folder: Path, table: str, place: Path) -> None:

@@ -22,18 +22,19 @@ from typing import NamedTuple
 import psutil
 from standalone import Standalone
 
-from simglove_spark.errors import ResourceError
+from simglove_spark.errors import ResourceError, StoppedError
 from simglove_spark.manifest import FILE_NAME, Manifest, checked_path, hash_file
 
 MARK = "SIMGLOVE_KILLED_SESSION"
 PATIENCE = 240  # seconds after which a command hangs
 LOOP = """
-import json, sys
+import json, signal, sys
 from simglove_spark import cli, text_ranges
 text_ranges.MOST_BYTES = 1 << 18  # several tasks
 print("ended 0", flush=True)
 for line in sys.stdin:
     print("ended", cli.main(json.loads(line)), flush=True)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # one that comes too late is none
 """
 #: What a killed part may make of a command: done all the same, or a job that failed, or Spark's end; never anything unexpected.
 AFTERWARDS = {None, 0, ResourceError.exit_code}
@@ -244,10 +245,14 @@ class Killer:
     folder : Path
         For outputs.
     draw : random.Random
+    number : int
+        Signal that is sent; SIGTERM, to the driver, must end a command with exit code 7.
     """
 
-    def __init__(self, start: Callable[[], Session], folder: Path, draw: random.Random) -> None:
-        self.start, self.folder, self.draw = start, folder, draw
+    def __init__(
+        self, start: Callable[[], Session], folder: Path, draw: random.Random, number: int = signal.SIGKILL
+    ) -> None:
+        self.start, self.folder, self.draw, self.number = start, folder, draw, number
         self.session = start()
 
     def kill(self, stage: Stage, expected: Undisturbed, tally: Tally, kills: int) -> None:
@@ -268,7 +273,7 @@ class Killer:
         self.session.give(stage.command(output))
         victim = self._victim_at_moment(expected, tally.part, output)
         if victim is not None:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(victim, self.number)
             self._replace_worker(victim)
             tally.kills += 1
         else:
@@ -304,8 +309,9 @@ class Killer:
 
     def _go_on(self, code: int | None) -> None:
         """Have a session that can be used, after what a command ended with."""
-        assert code in AFTERWARDS, (code, self.session.log.read_text()[-3000:])
-        if code is None or (self.session.settings and not self.session.pids("jvm")):
+        allowed = AFTERWARDS if self.number == signal.SIGKILL else {0, StoppedError.exit_code}
+        assert code in allowed, (code, self.session.log.read_text()[-3000:])
+        if code in (None, StoppedError.exit_code) or (self.session.settings and not self.session.pids("jvm")):
             self.renew()
 
     def renew(self) -> None:

@@ -8,6 +8,7 @@ prints a table, which docs/reliability.md has; SIMGLOVE_KILLS_TABLE=FILE also wr
 import os
 import queue
 import random
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -132,9 +133,16 @@ def sessions(folder: Path, warm: Path, **more: Any) -> Callable[[], Session]:
 class Round:
     """Parts to be killed in stages, and what came of it."""
 
-    def __init__(self, where: str, start: Callable[[], Session], folder: Path, stages: dict[str, Stage]) -> None:
+    def __init__(
+        self,
+        where: str,
+        start: Callable[[], Session],
+        folder: Path,
+        stages: dict[str, Stage],
+        number: int = signal.SIGKILL,
+    ) -> None:
         self.where, self.folder, self.stages = where, folder, stages
-        self.killer = Killer(start, folder, random.Random(f"{SEED} {where}"))
+        self.killer = Killer(start, folder, random.Random(f"{SEED} {where}"), number)
         try:
             places = {name: folder / f"undisturbed {name}" for name in stages}
             self.expected = {name: measure(self.killer.session, stages[name], places[name]) for name in stages}
@@ -223,6 +231,20 @@ def test_kills_at_drawn_moments_change_nothing(tmp_path: Path, where: str) -> No
         print("", HEAD, sep="\n")
         failed = kill_all(told, PLACES[where], share)
     assert not failed, "\n".join(failed)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("where", ["alone", "local"])
+def test_sigterm_at_drawn_moments_changes_nothing(tmp_path: Path, where: str) -> None:
+    text, warm = prepare(tmp_path, 10_000)
+    folder = tmp_path / where
+    folder.mkdir()
+    stages, start = stages_on_spark(text, tmp_path / "run"), sessions(folder, warm, settings=LOCAL)
+    if where == "alone":
+        stages, start = plain_stages(tmp_path), partial(Session, folder / "log")
+    print("", HEAD, sep="\n")
+    with Round(where, start, folder, stages, signal.SIGTERM) as told:
+        assert not kill_all(told, ("driver",), 0.5)
 
 
 def test_some_kills_change_nothing(tmp_path: Path) -> None:
