@@ -121,12 +121,13 @@ class Session:
         if part == "worker":
             return [process.pid for process in self.cluster.workers.values()]
         roots = [self.process.pid] if self.cluster is None or part == "jvm" else self.pids("worker")
-        return [found.pid for root in roots for found in _below(root) if _is(part, found)]
+        return [pid for root in roots for pid in parts_below(root, part)]
 
 
-def _below(pid: int) -> list[psutil.Process]:
+def parts_below(pid: int, part: str) -> list[int]:
+    """Processes below another that are a part: jvm, executor, daemon, python worker."""
     try:
-        return psutil.Process(pid).children(recursive=True)
+        return [found.pid for found in psutil.Process(pid).children(recursive=True) if _is(part, found)]
     except psutil.Error:
         return []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fuzzing import READERS, carry_out, trial
 
-SHORT = 15
+SHORT = 8
 MANY = int(os.environ.get("SIMGLOVE_FUZZ", "1000"))
 SEED = os.environ.get("SIMGLOVE_FUZZ_SEED", "1")
 

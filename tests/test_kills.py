@@ -9,6 +9,8 @@ import os
 import queue
 import random
 import signal
+import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -17,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import HEAD, Killer, Session, Stage, Tally, carried_out, measure
+from killing import HEAD, Killer, Session, Stage, Tally, carried_out, measure, parts_below
 from standalone import standalone
 
-from simglove_spark.errors import SimgloveError
+from simglove_spark.errors import SimgloveError, explain
 from simglove_spark.manifest import Manifest
+from simglove_spark.session import translated
 
 pytestmark = pytest.mark.spark
 
@@ -247,11 +250,45 @@ def test_sigterm_at_drawn_moments_changes_nothing(tmp_path: Path, where: str) ->
         assert not kill_all(told, ("driver",), 0.5)
 
 
-def test_some_kills_change_nothing(tmp_path: Path) -> None:
-    text, warm, folder = text_of(tmp_path / "text.txt", 3000), text_of(tmp_path / "warm.txt", 20), tmp_path / "local"
-    folder.mkdir()
-    stages = stages_on_spark(text, folder / "undisturbed count-words" / "first")
-    chosen = {name: stages[name] for name in ("count-words", "count-pairs")}
-    with Round("local", sessions(folder, warm, settings=LOCAL), folder, chosen) as told:
-        del told.stages["count-words"]  # it only makes the vocabulary
-        assert not kill_all(told, ("python worker", "daemon", "jvm"), 0)
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("part", ["python worker", "daemon"])
+def test_some_python_workers_that_are_killed_change_nothing(tmp_path: Path, part: str) -> None:
+    """The short version, in the session of all tests: kills while both stages count."""
+    from test_counting import checksums, corpus_of, run_stages
+
+    corpus, draw, killed = corpus_of(text_of(tmp_path / "text.txt", 1500)), random.Random(part), []
+    began = time.monotonic()
+    run_stages(corpus, tmp_path / "undisturbed")
+    seconds, over = time.monotonic() - began, threading.Event()
+
+    def kill() -> None:
+        while not over.wait(draw.uniform(0.1, 0.4) * seconds) and len(killed) < 3:
+            for pid in parts_below(os.getpid(), part)[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    run_stages(corpus, tmp_path / "disturbed")
+    over.set()
+    killer.join()
+    assert killed
+    for table in ("word_counts", "vocabulary", "pairs"):
+        assert checksums(tmp_path / "disturbed", table) == checksums(tmp_path / "undisturbed", table)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connection refused"),
+        type("Py4JNetworkError", (Exception,), {})("Answer is empty"),
+        type("Py4JError", (Exception,), {})("An error occurred while calling o12.collect"),
+    ],
+)
+def test_a_jvm_that_was_killed_is_told_as_such(error: Exception) -> None:
+    """Before, a refused connection was "unexpected", with exit code 1."""
+    assert translated(error).exit_code == 4
+    assert "Spark's JVM must have enough heap; got one that ran out or died" in str(translated(error))
+    if "Py4JError" not in repr(error):
+        code, message = explain(error)  # where no job was watched
+        assert (code, message.startswith("Spark's JVM must answer; got ")) == (4, True)
