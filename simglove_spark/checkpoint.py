@@ -12,17 +12,21 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simglove_spark.errors import ConfigError
+from simglove_spark.manifest import hash_json
 from simglove_spark.output import hold
 from simglove_spark.storage.paths import StorePath
 from simglove_spark.storage.states import Mirror, kept_here
 
 META = "state.json"
+#: What reading a state comes to that a crash of the machine has torn: the one before it may be whole.
+_TORN = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError, TokenError)
 
 
 class Checkpoints:
@@ -94,7 +98,7 @@ class Checkpoints:
         checksums = {name: _write(building / f"{name}.npy", array) for name, array in arrays.items()}
         meta = {"identity": self.identity, "told": told, "checksums": checksums}
         with (building / META).open("w") as file:
-            json.dump(meta, file)
+            json.dump({**meta, "sha256": hash_json(meta)}, file)
             file.flush()
             os.fsync(file.fileno())
         _sync(building)
@@ -118,25 +122,25 @@ class Checkpoints:
         for _, folder in reversed(self._states()):
             try:
                 meta = self._meta(folder)
-                arrays = {name: np.load(folder / f"{name}.npy") for name in meta["checksums"]}
-            except (OSError, EOFError, ValueError, KeyError, TypeError):
-                continue  # torn by a crash of the machine: the one before may be whole
-            if all(_checksum(arrays[name]) == checksum for name, checksum in meta["checksums"].items()):
-                return meta["told"], arrays
+                arrays = {name: _read(folder, name, crc) for name, crc in meta["checksums"].items()}
+            except _TORN:
+                continue
+            return meta["told"], arrays
         return None
 
     def peek(self) -> dict[str, Any] | None:
         """What the latest state tells, without its arrays; None when there is none (errors as of `load`)."""
         for _, folder in reversed(self._states()):
             try:
-                told = self._meta(folder)["told"]
-            except (OSError, ValueError, KeyError, TypeError):
+                return dict(self._meta(folder)["told"])
+            except _TORN:
                 continue
-            return dict(told)
         return None
 
     def _meta(self, folder: Path) -> dict[str, Any]:
         meta: dict[str, Any] = json.loads((folder / META).read_text())
+        if meta.pop("sha256") != hash_json(meta):
+            raise ValueError("other values than the checksum was taken of")
         if meta["identity"] != self.identity:
             self._refuse(meta["identity"])
         return meta
@@ -182,6 +186,16 @@ def _write(path: Path, array: NDArray[Any]) -> int:
         file.flush()
         os.fsync(file.fileno())
     return _checksum(array)
+
+
+def _read(folder: Path, name: str, checksum: int) -> NDArray[Any]:
+    """An array of a state, whose content has a checksum; mapped first, so that no head of a file can ask for memory it does not fill."""
+    if not name.isidentifier():
+        raise ValueError(f"{name} is no array of a state")
+    array = np.load(folder / f"{name}.npy", mmap_mode="r")
+    if _checksum(array) != checksum:
+        raise ValueError(f"{name} has another content")
+    return np.array(array)
 
 
 def _checksum(array: NDArray[Any]) -> int:

@@ -32,8 +32,11 @@ from simglove_spark import (
 )
 from simglove_spark.errors import ConfigError, explain
 from simglove_spark.presets import PRESETS
+from simglove_spark.shown import plain_text
 from simglove_spark.stopping import STOPPED, ended_by_signal
 from simglove_spark.storage.paths import path_of
+
+MOST_SHOWN = 2000  # characters of a message
 
 app = App(
     name="simglove",
@@ -74,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (Exception, KeyboardInterrupt) as error:
         code, message = (2, f"{error} Try --help.") if isinstance(error, CycloptsError) else explain(error)
-        print(f"simglove: {message}", file=sys.stderr)
+        print(f"simglove: {_line(message)}", file=sys.stderr)
         if os.environ.get("SIMGLOVE_TRACEBACK"):
             traceback.print_exception(error)
         return code
@@ -89,6 +92,12 @@ def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     # a KeyboardInterrupt, as of Ctrl-C: py4j lets only that pass through a call into the JVM
     ended_by_signal.set()
     raise KeyboardInterrupt(STOPPED)
+
+
+def _line(message: str) -> str:
+    """A message on one line, whatever it quotes of a file: nothing in it acts on the terminal, and its end with the remedy stays."""
+    text = plain_text(" ".join(message.splitlines()))
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN * 3 // 4]} … {text[-MOST_SHOWN // 4 :]}"
 
 
 def _parsable(arguments: list[str]) -> list[str]:
@@ -125,7 +134,7 @@ def _option(arguments: list[str], name: str) -> str | None:
 def _load_yaml(path: Path) -> dict[str, Any]:
     try:
         options = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # a value as of a date that is none
         raise ConfigError(
             f"--config must be a YAML file; got {' '.join(str(error).split())} ({path}). Mend it."
         ) from error

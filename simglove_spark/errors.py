@@ -67,6 +67,9 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt):
         what = str(error) or "stopped; finished stages are kept, and the same command goes on from there."
         return StoppedError.exit_code, what
+    if isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError":
+        what = f"Spark's JVM must answer; got {error}. It died: give the same command again, with more --driver-memory."
+        return ResourceError.exit_code, what
     if isinstance(error, MemoryError):
         what = str(error) or "an allocation that failed"
         return ResourceError.exit_code, f"memory must suffice; got {what}. Lower --memory, --dim or --max-vocab."

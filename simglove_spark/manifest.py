@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
+from simglove_spark.manifest_fields import Details, check_fields, escapes
 from simglove_spark.saved_config import replace_text
 from simglove_spark.schemas import describe
 from simglove_spark.storage.paths import StorePath
@@ -154,21 +155,29 @@ class Manifest:
                     f"table must be {table!r} in format {FORMAT_VERSION}; got {raw['table']!r} in format "
                     f"{raw['format_version']} ({path}). Give the folder of a {table} table of this version."
                 )
-            raw.pop("config_hash")
-            raw.pop("sha256", None)
-            manifest = cls(**{**raw, "files": [FileEntry(**entry) for entry in raw["files"]]})
-            paths = [Path(name) for entry in manifest.files for name in (entry.path, entry.name)]
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            _check_sums(raw)
+            check_fields(raw)
+            files = [FileEntry(**entry) for entry in raw["files"]]
+            manifest = cls(**{**raw, "files": files, "details": Details(raw["details"])})
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
             raise InputError(
                 f"manifest must be JSON that this tool wrote; got {type(error).__name__}: {error} ({path}). "
                 "Run the stage that made the folder again."
             ) from error
-        for inside in paths:
-            if inside.is_absolute() or ".." in inside.parts:
-                raise InputError(
-                    f"file names must stay inside the folder; got {str(inside)!r} ({path}). Do not use it."
-                )
+        for entry in manifest.files:
+            for name in (entry.path, entry.name):
+                if escapes(name):
+                    raise InputError(f"file names must stay inside the folder; got {name!r} ({path}). Do not use it.")
         return manifest
+
+
+def _check_sums(raw: dict[str, Any]) -> None:
+    """Take the checksums out of a manifest's JSON, and refuse values that are not those they were taken of."""
+    told = raw.pop("sha256", None)  # which older tables have not
+    if told is not None and told != hash_json(raw):
+        raise ValueError("other values than its checksum was taken of")
+    if raw.pop("config_hash") != hash_json(raw["config"]):
+        raise ValueError("another config than its checksum was taken of")
 
 
 def new_manifest(
@@ -203,6 +212,22 @@ def file_entry(folder: Path, name: str, rows: int = 0) -> FileEntry:
     return FileEntry(path=name, rows=rows, bytes=path.stat().st_size, sha256=hash_file(path))
 
 
+def inside(folder: Path, entry: FileEntry) -> Path:
+    """Path of a table's file, there or not.
+
+    Raises
+    ------
+    InputError
+        When a link leads it out of the folder.
+    """
+    path = folder / entry.name
+    if not isinstance(folder, StorePath) and not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"files of a table must lie in its folder; got a link to {str(path.resolve())!r} ({path}). Copy the file there."
+        )
+    return path
+
+
 def checked_path(folder: Path, entry: FileEntry) -> Path:
     """Path of a table's file after checking that it is the file the manifest tells of.
 
@@ -211,7 +236,7 @@ def checked_path(folder: Path, entry: FileEntry) -> Path:
     InputError
         When the file is missing, has another size, or another checksum.
     """
-    path = folder / entry.name
+    path = inside(folder, entry)
     if not path.is_file():
         raise _missing(folder, entry)
     size = path.stat().st_size

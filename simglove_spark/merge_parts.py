@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.schemas import check
+from simglove_spark.table_files import readable
 from simglove_spark.units import MOST
 
 TOTALS = {"word_counts": "total_words", "pairs": "total_pairs"}
@@ -76,7 +77,8 @@ def check_files(opened: list[Part], schema: pa.Schema) -> None:
     """
     for part in opened:
         for entry in part.manifest.own_files:
-            check(pq.read_schema(checked_source(part.folder, entry)), schema, part.folder)
+            with readable(part.folder / entry.name):
+                check(pq.read_schema(checked_source(part.folder, entry)), schema, part.folder)
 
 
 def inputs_of(opened: list[Part]) -> list[dict[str, Any]]:

@@ -26,9 +26,9 @@ from simglove_spark.memory import show_size
 from simglove_spark.merge_parts import TOTALS, Part, check_files, counters_of, open_parts, read_by, refuse_below_zero
 from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress
-from simglove_spark.schemas import PAIRS, word_counts_schema
+from simglove_spark.schemas import PAIRS, check_cells, word_counts_schema
 from simglove_spark.shards import shard_number
-from simglove_spark.table_files import commit, counter, read_batches, row_groups, write_file
+from simglove_spark.table_files import commit, counter, read_batches, readable, row_groups, write_file
 from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.trainer import memory_budget
 from simglove_spark.training_inputs import load_vocabulary
@@ -243,9 +243,14 @@ def _shard(own: list[tuple[Part, FileEntry]], size: int, vocabulary_folder: Path
 
 def _runs(part: Part, entry: FileEntry, size: int) -> Iterator[bytes]:
     """A part's shard as runs, times its weight; each row group holds whole rows."""
-    with pq.ParquetFile(known_source(part.folder, entry)) as file:
+    path, last = part.folder / entry.name, -1
+    with readable(path), pq.ParquetFile(known_source(part.folder, entry)) as file:
         for group in range(file.num_row_groups):
             words, contexts, counts = (column.to_numpy() for column in file.read_row_group(group).columns)
+            check_cells(words, contexts, counts, size, path)
+            if (np.diff((words.astype(np.int64) << 32) + contexts, prepend=last) <= 0).any():
+                raise InputError(f"cells must be sorted, each once; got others ({path}). Count the pairs again.")
+            last = (int(words[-1]) << 32) + size if words.size else last
             yield _run(words, contexts, counts if part.weight == 1 else counts * part.weight, size)
 
 

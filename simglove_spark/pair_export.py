@@ -18,6 +18,8 @@ from simglove_spark.formats.spelling import SEPARATORS
 from simglove_spark.manifest import Manifest, checked_source
 from simglove_spark.output import building
 from simglove_spark.progress import Progress
+from simglove_spark.schemas import PAIRS, check, check_cells
+from simglove_spark.table_files import read_batches, readable
 from simglove_spark.training_inputs import load_vocabulary, of_one_vocabulary
 from simglove_spark.units import as_numbers
 
@@ -68,10 +70,14 @@ def _export(
         _writer(file_format, staging, table, unit) as write,
     ):
         for entry in manifest.own_files:
-            with pq.ParquetFile(checked_source(pairs, entry)) as file:
-                for batch in file.iter_batches(batch_size=CELLS):
-                    write(*(column.to_numpy() for column in batch.columns))
-                    task.advance(batch.num_rows)
+            path = pairs / entry.name
+            with readable(path):
+                check(pq.read_schema(checked_source(pairs, entry)), PAIRS, path)
+            for batch in read_batches(pairs, [entry], CELLS):
+                cells = [column.to_numpy() for column in batch.columns]
+                check_cells(cells[0], cells[1], cells[2], table.num_rows, path)
+                write(*cells)
+                task.advance(batch.num_rows)
     return manifest
 
 

@@ -6,10 +6,10 @@ The copy's name begins with an underscore, so that Spark and Arrow pass over it:
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from simglove_spark.manifest import FileEntry, Manifest, checked_path, checked_source, file_entry
-from simglove_spark.schemas import PHRASES, check
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry
+from simglove_spark.schemas import PHRASES
+from simglove_spark.table_files import read_whole
 
 COMPANION = "_phrases.parquet"
 
@@ -29,9 +29,7 @@ def load_phrases(folder: Path, table: str) -> pa.Table:
     """
     tables = [PHRASES.empty_table()]
     for entry in phrase_files(Manifest.load(folder, table)):
-        table_of_entry = pq.read_table(checked_source(folder, entry))
-        check(table_of_entry.schema, PHRASES, folder / entry.name)
-        tables.append(table_of_entry)
+        tables.append(read_whole(folder, entry, PHRASES))
     return pa.concat_tables(tables)
 
 

@@ -7,6 +7,7 @@ against the same schema, so that a foreign Parquet file is an `InputError` and n
 from pathlib import Path
 
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from simglove_spark.errors import InputError
 
@@ -39,6 +40,20 @@ def vectors_schema(dim: int) -> pa.Schema:
 def describe(schema: pa.Schema) -> dict[str, str]:
     """Column names and types as they stand in a manifest."""
     return {field.name: str(field.type) for field in schema}
+
+
+def check_cells(words: NDArray, contexts: NDArray, counts: NDArray, size: int, where: str | Path) -> None:
+    """Refuse cells of a pair table that are not of words 0 to ``size`` - 1, or counted less than once.
+
+    Raises
+    ------
+    InputError
+    """
+    ids = [end for column in (words, contexts) if column.size for end in (column.min(), column.max())]
+    if min(ids, default=0) < 0 or max(ids, default=0) >= size or counts.min(initial=1) < 1:
+        raise InputError(
+            f"cells must be of words 0 to {size - 1:,}, each counted once or more; got others ({where}). Count the pairs again."
+        )
 
 
 def check(found: pa.Schema, expected: pa.Schema, where: str | Path) -> None:

@@ -98,7 +98,8 @@ class PairShards:
         shards = np.empty(vocabulary_size, np.int32)
         shard_of_words(shards, len(self))
         self._shard_of = shards
-        self._words = [np.flatnonzero(shards == shard).astype(np.int32) for shard in range(len(self))]
+        order = np.argsort(shards, kind="stable")
+        self._words = np.split(order.astype(np.int32), np.searchsorted(shards[order], np.arange(1, len(self))))
         self._decoded: dict[int, Shard] = {}
         self._checked: set[int] = set()
 

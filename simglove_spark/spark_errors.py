@@ -10,6 +10,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError, Simglo
 from simglove_spark.stopping import STOPPED, ended_by_signal
 from simglove_spark.storage.schemes import missing_classes
 
+_LOST = re.compile(r"Py4JNetworkError|^Py4JError\(.An error occurred while calling")  # what py4j makes of a dead JVM
 #: What Spark says of files that it cannot read; before Spark 4.1 .zst is among them.
 _UNREADABLE = re.compile(
     "PATH_NOT_FOUND|FAILED_READ_FILE|CANNOT_READ_FILE|FileNotFoundException|while reading file|native zStandard library"
@@ -29,7 +30,7 @@ def translated(error: Exception, rooms: Rooms | None = None) -> SimgloveError:
             return getattr(errors, name)(own.group(1).strip())
     if full is not None:
         return full
-    if "OutOfMemoryError" in text or "ConnectionRefused" in text or "Py4JNetworkError" in repr(error):
+    if "OutOfMemoryError" in text or isinstance(error, ConnectionError) or _LOST.search(repr(error)):
         return ResourceError(
             "Spark's JVM must have enough heap; got one that ran out or died. Raise --driver-memory to 20 times the longest compressed line, or row of a column."
         )

@@ -7,6 +7,7 @@ may be another writer's): a task that ran twice, or died, cannot add a row.
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -18,7 +19,8 @@ import pyarrow.parquet as pq
 
 from simglove_spark.disk import FULL
 from simglove_spark.errors import InputError, ResourceError
-from simglove_spark.manifest import FILE_NAME, FileEntry, hash_file, known_source
+from simglove_spark.manifest import FILE_NAME, FileEntry, checked_source, hash_file, known_source
+from simglove_spark.schemas import check
 from simglove_spark.storage.paths import StorePath
 from simglove_spark.storage.tables import file_sizes, move_into, scratch_of
 
@@ -147,8 +149,37 @@ def commit(folder: Path, report: list[Any]) -> tuple[list[FileEntry], int, dict[
     return files, sum(row["total"] for row in report if row["sha256"]), counters
 
 
-def read_batches(folder: Path, files: list[FileEntry]) -> Iterator[pa.RecordBatch]:
-    """Rows of a table's files, in order of the manifest; the caller has checked them."""
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What is raised while a file of a table is read, as an `InputError` that names it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        told = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{path.name} must be whole Parquet; got {told} ({path}). Run the stage that made the folder again."
+        ) from error
+
+
+def read_whole(folder: Path, entry: FileEntry, schema: pa.Schema) -> pa.Table:
+    """One file of a table, checked, with the schema that it must have, and text that is UTF-8.
+
+    Raises
+    ------
+    InputError
+    """
+    path, source = folder / entry.name, checked_source(folder, entry)
+    with readable(path):
+        check(pq.read_schema(source), schema, path)
+        table = pq.read_table(source)
+        table.validate(full=True)
+    return table
+
+
+def read_batches(folder: Path, files: list[FileEntry], rows: int = 1 << 16) -> Iterator[pa.RecordBatch]:
+    """Rows of a table's files, so many at a time, in order of the manifest; the caller has checked them."""
     for entry in files:
-        with pq.ParquetFile(known_source(folder, entry)) as file:
-            yield from file.iter_batches()
+        with readable(folder / entry.name), pq.ParquetFile(known_source(folder, entry)) as file:
+            for batch in file.iter_batches(rows):
+                batch.validate(full=True)
+                yield batch

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simglove_spark.config import TrainConfig
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.manifest import Manifest, checked_source
+from simglove_spark.manifest import Manifest
 from simglove_spark.merge_parts import without_weight
 from simglove_spark.presets import PRESETS
-from simglove_spark.schemas import VOCABULARY, check
+from simglove_spark.schemas import VOCABULARY
 from simglove_spark.storage.paths import path_of
+from simglove_spark.table_files import read_whole
 
 IMPORTED = "imported"  # the weighting of pairs counted elsewhere: nothing is known of their windows
 
@@ -28,11 +28,8 @@ def load_vocabulary(folder: Path) -> pa.Table:
     manifest = Manifest.load(folder, "vocabulary")
     tables = []
     for entry in manifest.own_files:
-        source = checked_source(folder, entry)
-        table = pq.read_table(source)
-        check(table.schema, VOCABULARY, folder / entry.name)
-        tables.append(table)
-    table = pa.concat_tables(tables)
+        tables.append(read_whole(folder, entry, VOCABULARY))
+    table = pa.concat_tables(tables or [VOCABULARY.empty_table()])
     if not np.array_equal(table["word_id"].to_numpy(), np.arange(table.num_rows)):
         raise InputError(f"word ids must be 0, 1, 2, ...; got others ({folder}). Count the words again.")
     return table

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from simglove_spark import schemas, word_index
 from simglove_spark.errors import InputError
-from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry
+from simglove_spark.manifest import FileEntry, Manifest, checked_path, file_entry, inside
 from simglove_spark.word_index import WordIndex
 
 TABLE = "vectors"
@@ -75,7 +75,7 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
     try:
         schemas.check(pq.read_schema(path), schemas.vectors_schema(dim), path)
         ids = pq.read_table(path, columns=["word_id"])["word_id"].to_numpy() if verify else np.arange(size)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{PARQUET} must be Parquet; got {error} ({path}). Train again.") from error
     if not np.array_equal(ids, np.arange(size)):
         raise InputError(f"word_id must be 0, 1, 2, ... to {size - 1:,}; got other ids ({path}). Train again.")
@@ -84,7 +84,7 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
 
 def sized_path(folder: Path, entry: FileEntry) -> Path:
     """Path of a table's file after checking its size, not its content: what is enough where little of it is read."""
-    path = folder / entry.name
+    path = inside(folder, entry)
     size = path.stat().st_size if path.is_file() else 0
     if size != entry.bytes:
         raise InputError(

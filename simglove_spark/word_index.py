@@ -149,7 +149,7 @@ def open_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[
     """
     try:
         array = np.load(path, mmap_mode="r")
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # of what kind depends on where the head is damaged
         raise _broken(path, str(error)) from error
     if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
         raise _broken(path, f"{array.dtype}{list(array.shape)} instead of {np.dtype(dtype)}{list(shape)}")

@@ -169,7 +169,7 @@ def _columns(data: bytes, name: str, suffix: str) -> tuple[pa.Array, Place]:
                 .select(list(columns))
                 .cast(pa.schema(columns))
             )
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError) as error:
         what = " ".join(str(error.args[0]).split())
         raise InputError(
             f"--vocabulary must have the columns word and word_id; got {what} ({name}). Give such a {suffix[1:]} file."

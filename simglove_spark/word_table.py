@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
+from tokenize import TokenError  # numpy's, of the head of an array file
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from simglove_spark.cache import temporary_home
-from simglove_spark.errors import ResourceError
+from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.kernels import tokens
 from simglove_spark.kernels.phrases import index_phrases
 from simglove_spark.manifest import Manifest, checked_source
@@ -144,13 +145,14 @@ def shared_word_table(folder: str, content_sha256: str, table: str = "vocabulary
         When the files are not those of the manifest.
     """
     place = temporary_home() / f"{table}-{LAYOUT}-{content_sha256[:32]}"
-    with suppress(OSError, ValueError, EOFError):
+    with suppress(OSError, ValueError, EOFError, TokenError):
         return _mapped(place)
     with _alone_in(place.parent):
         try:
             return _mapped(place)  # another worker was first
-        except (OSError, ValueError, EOFError):  # not there yet, or a cleaner of temporary files was at it
+        except (OSError, ValueError, EOFError, TokenError):  # not there yet, or a cleaner of temporary files was at it
             shutil.rmtree(place, ignore_errors=True)
+        _refuse_another(path_of(folder), table, content_sha256)
         _build_copy(path_of(folder), table, place)
         return _mapped(place)
 
@@ -168,6 +170,16 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _mapped(place: Path) -> WordTable:
     return WordTable(*(np.asarray(np.load(place / f"{name}.npy", mmap_mode="r")) for name in ARRAYS))
+
+
+def _refuse_another(folder: Path, table: str, content_sha256: str) -> None:
+    """Refuse a table that took the place of the one that is counted under."""
+    found = Manifest.load(folder, table).content_sha256
+    if found != content_sha256:
+        raise InputError(
+            f"{table} must stay as it is while it is counted under; got {found[:12]} in place of {content_sha256[:12]} "
+            f"({folder}). Give the same command again."
+        )
 
 
 def read_word_table(folder: Path, table: str = "vocabulary") -> WordTable:

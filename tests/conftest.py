@@ -40,9 +40,9 @@ LONGEST = [
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long files first. Slow tests, long ones and those in a browser run only where asked for: pytest -m slow, -m soak, -m browser."""
+    """Long files first. Slow tests, long ones and those in a browser run only where asked for: pytest -m slow, -m soak, -m faults, -m browser."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
-    for marker in ("slow", "soak", "browser"):
+    for marker in ("slow", "soak", "faults", "browser"):
         if marker not in config.option.markexpr:
             for item in items:
                 if item.get_closest_marker(marker):

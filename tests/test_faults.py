@@ -1,8 +1,8 @@
-"""Both counting stages on a cluster of two hosts whose tasks die, fail and dawdle: the very tables of an undisturbed run."""
+"""Both counting stages on a cluster of two hosts whose tasks die, fail and dawdle: the very tables of an undisturbed run.
+
+Two minutes: pytest -m faults. Workers that are killed in short are in test_kills.py."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from standalone import standalone
 from test_counting import KEEP_ALL, checksums, corpus_of, run_stages
 
 from simglove_spark.config import PairsConfig
-from simglove_spark.java import java_home
 from simglove_spark.manifest import Manifest
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.faults]
 
 TABLES = ("word_counts", "vocabulary", "pairs")
 PAIRS = PairsConfig(window_size=3, num_shards=6)
@@ -36,44 +36,11 @@ SPECULATION = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    """A Spark master and two workers on two addresses: copies of a task never run on the host of the first."""
-    import pyspark
-
-    port, starter = free_port(), Path(pyspark.__file__).parent / "bin" / "spark-class"
-    environment = {**os.environ, "JAVA_HOME": str(java_home()), "SPARK_DAEMON_MEMORY": "256m"}
-    environment["SPARK_MASTER_OPTS"] = "-Dspark.master.rest.enabled=false -Dspark.ui.enabled=false"
-    master = f"spark://127.0.0.1:{port}"
-    given = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(free_port())]
-    commands = {"127.0.0.1": [str(starter), "org.apache.spark.deploy.master.Master", *given]}
-    started = [_start(commands["127.0.0.1"], environment, "127.0.0.1")]
-    for host in ("127.0.0.1", "127.0.0.2"):
-        given = ["--host", host, "--cores", "1", "--memory", "1g", "--work-dir", str(tmp_path / host)]
-        given += ["--webui-port", str(free_port()), master]
-        started.append(_start([str(starter), "org.apache.spark.deploy.worker.Worker", *given], environment, host))
-    try:
-        yield master
-    finally:
-        for process in started:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _start(command: list[str], environment: dict[str, str], host: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        command,
-        env={**environment, "SPARK_LOCAL_IP": host},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """A master and two workers on two addresses: copies of a task never run on the host of the first."""
+    with standalone(tmp_path) as started:
+        yield started.master
 
 
 class Attempt(NamedTuple):

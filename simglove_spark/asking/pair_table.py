@@ -77,11 +77,11 @@ class PairTable:
                 check(file.schema_arrow, PAIRS, path)
                 groups = [g for g in range(file.num_row_groups) if _may_hold(file.metadata.row_group(g), word_id)]
                 table = file.read_row_groups(groups, use_threads=False)
+                words, contexts, counts = (table[name].to_numpy() for name in PAIRS.names)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
-        words = table["word_id"].to_numpy()
         own = slice(*np.searchsorted(words, [word_id, word_id + 1]))
-        return table["context_id"].to_numpy()[own], table["count"].to_numpy()[own] / self.unit
+        return contexts[own], counts[own] / self.unit
 
     def word_counts(self, vocabulary_counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Occurrences of each word (int64[V]) in the text that the pairs were counted in: less with ``--subsample``."""

@@ -107,7 +107,7 @@ def _settings(lineage: Lineage) -> str:
         for key, value in sorted(lineage.config(table).items())
         if value is not None
     ]
-    software = ", ".join(f"{plain_text(key)} {plain_text(value)}" for key, value in own.versions.items())
+    software = ", ".join(code(f"{key} {value}") for key, value in own.versions.items())
     return (
         _table(("table", "option", "value"), rows)
         + f"\nSoftware: {software}. Content of the table: `{own.content_sha256}`.\n"
@@ -152,7 +152,7 @@ def _gaps(rows: Rows, name: str, dtype: Dtype, lineage: Lineage) -> list[str]:
         gaps.append("The model is GloVe's, with biases: the inner product of two of these vectors is not their pmi.")
     elif config.get("count_power", 1) != 1:
         gaps.append(
-            f"Counts were evened (count_power {config['count_power']}): inner products predict the pmi of the evened counts, and "
+            f"Counts were evened (count_power {code(config['count_power'])}): inner products predict the pmi of the evened counts, and "
             "norms do not plainly tell importance; those of stop words are among the largest."
         )
     if config.get("space") == "separate":

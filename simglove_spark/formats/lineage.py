@@ -1,5 +1,6 @@
 """What vectors come from: their manifest, the tables they were made of, the run, and scores that were measured."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from simglove_spark.manifest import Manifest
 from simglove_spark.runs.reading import read_record
 from simglove_spark.vectors import Vectors
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 READING = ("column", "normalize", "lowercase", "tokenizer")
 
 
@@ -49,7 +51,7 @@ class Lineage:
     @property
     def date(self) -> str | None:
         """Day of the training, else of the corpus' last change, with what it is."""
-        if self.ended:
+        if self.ended and _DAY.fullmatch(self.ended[:10]):
             return f"trained {self.ended[:10]}"
         changed = [entry["modified"] for entry in self.inputs if isinstance(entry.get("modified"), int)]
         day = datetime.fromtimestamp(max(changed) / 1e9, UTC).date().isoformat() if changed else None

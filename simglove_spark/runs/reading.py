@@ -9,7 +9,7 @@ from simglove_spark.errors import InputError
 
 RUN_JSON, RUN_YAML, LOCK = "run.json", "run.yaml", ".simglove.lock"
 MISSED_BEATS = 4  # after so many a run is taken for dead
-FIGURES = ("seconds", "rows", "bytes")
+FIGURES, MOST = ("seconds", "rows", "bytes"), 2**63
 
 State = Literal["running", "complete", "failed", "interrupted", "died"]
 
@@ -40,7 +40,10 @@ def _is_record(found: Any) -> bool:
     if not (isinstance(config, dict) and isinstance(stages, dict)):
         return False
     return all(isinstance(stage, dict) for stage in stages.values()) and all(
-        type(stage[figure]) in (int, float) for stage in stages.values() for figure in FIGURES if figure in stage
+        type(stage[figure]) in (int, float) and 0 <= stage[figure] < MOST
+        for stage in stages.values()
+        for figure in FIGURES
+        if figure in stage
     )
 
 
