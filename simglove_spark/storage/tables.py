@@ -1,7 +1,7 @@
 """A table built in a store, which has neither renames nor locks: data first, each file under a name that carries its content, then the manifest.
 
-The manifest is the truth: a file that it does not name does not count. A file once written is never written anew, and a writer
-deletes only what it replaced or wrote itself, so two writers cannot mix their tables whatever they do.
+The manifest is the truth: a file that it does not name does not count. What is written again has the same bytes, and a writer
+deletes only what it replaced, so two writers cannot mix their tables.
 """
 
 import json
@@ -37,7 +37,7 @@ def move_into(written: Path, target: Path) -> None:
     if not isinstance(target, StorePath):
         written.replace(target)
         return
-    _put(written, target)
+    target.put(written)
     written.unlink()
 
 
@@ -51,13 +51,6 @@ def file_sizes(folder: Path) -> dict[str, int]:
     if isinstance(folder, StorePath):
         return folder.sizes()
     return {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-
-
-def _put(local: Path, target: StorePath) -> None:
-    """Write a file, but for one that is there under a name that carries its content."""
-    is_there = _CARRIES_CONTENT.fullmatch(target.name) and target.is_file()
-    if not is_there or target.stat().st_size != local.stat().st_size:
-        target.put(local)
 
 
 def leftovers(folder: StorePath) -> bool:
@@ -128,7 +121,7 @@ def _put_entry(staging: Path, folder: StorePath, entry: dict[str, Any]) -> None:
         entry["stored"] = stored
     local = staging / entry["path"]
     if local.is_file():
-        _put(local, folder / stored)
+        (folder / stored).put(local)
 
 
 def _refuse_missing(folder: StorePath, entries: list[dict[str, Any]]) -> None:
