@@ -65,9 +65,8 @@ class Task:
 
     def tell(self, **figures: Any) -> None:
         """Show these figures beside the task from now on, in place of the ones before."""
-        with self._progress.lock:
-            self.figures = figures
-            self._progress._moved(self)
+        self.figures = figures
+        self.set(self.done)
 
     def seconds(self) -> float:
         """Seconds since the task began."""
