@@ -67,5 +67,5 @@ def _place(text: str) -> str:
 
 def first_line(error: Exception) -> str:
     """The first line of an error that says something, or its kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in re.sub(r"^An error.*\n: ", "", str(error)).splitlines() if line.strip()]
     return lines[0][:400] if lines else type(error).__name__
