@@ -30,7 +30,7 @@ def packed_whole(folder: Path) -> dict[bool, Path]:
     python = environment / "bin" / "python"
     _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", ROOT)
     archives = {False: _pack(environment, folder / "not-compiled.tar.gz")}
-    _run(python, "-c", WARM_UP)
+    _run(python, "-I", "-c", WARM_UP)  # isolated, or it finds the checkout before the environment
     return archives | {True: _pack(environment, folder / "compiled.tar.gz")}
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,7 +148,10 @@ def test_all_jobs_in_an_environment_that_holds_everything(
 ) -> None:
     folders = {"unwritable": "/proc/nowhere", "shared": str(tmp_path / "kernels")}
     variables = {"NUMBA_CACHE_DIR": folders[cache]} if cache in folders else {}
-    submit = submitter(cluster, tmp_path, whole[cache == "carried"], tokenizer, **variables)
+    archive = whole[cache == "carried"]
+    with tarfile.open(archive) as held:
+        assert any(name.endswith(".nbi") for name in held.getnames()) == (cache == "carried")
+    submit = submitter(cluster, tmp_path, archive, tokenizer, **variables)
     found = submit("count_words.py", "--output", tmp_path)
     found += submit("find_phrases.py", "--words", tmp_path, "--min-count", 3, "--output", tmp_path / "joined")
     found += submit("count_pairs.py", "--vocabulary", tmp_path / "vocabulary", "--output", tmp_path / "pairs")

@@ -64,7 +64,7 @@ def test_tasks_that_die_fail_and_dawdle_change_nothing(tmp_path: Path, corpus: P
     given = ["--input", str(corpus), "--output", str(output), "--min-count", "1", "--window-size", "3"]
     given += ["--num-shards", "6", "--worker-memory", "64m", "--master", cluster, "--dim", "4", "--sweeps", "1"]
     given += ["--spark-conf", *(f"{key}={value}" for key, value in settings.items())]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "SPARK_LOCAL_IP": "127.0.0.1"}
     command = [sys.executable, "-c", DRIVER, "run", *given]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
