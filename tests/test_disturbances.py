@@ -82,8 +82,7 @@ def test_of_two_trainings_of_one_output_one_goes_on_and_the_other_is_told(tmp_pa
     pair = [Session(tmp_path / f"log{number}") for number in (1, 2)]
     try:
         for session in pair:
-            command = training(tmp_path, "out")
-            session.give([*command, "--sweeps", "200"])
+            session.give([*training(tmp_path, "out")[:-6], "--sweeps", "300", "--threads", "1", "--memory", "64m"])
         codes = sorted(session.wait() or 0 for session in pair)
     finally:
         for session in pair:
@@ -136,7 +135,8 @@ def test_no_stage_leaves_anything_half_on_a_disk_that_is(tmp_path: Path, kind: s
     messages = [line for line in ended.stderr.splitlines() if line.startswith("simglove: ")]
     assert dict(zip(names, codes, strict=True)) == dict.fromkeys(names, 4), ended.stderr[-3000:]
     reason = "No space left on device" if kind == "full" else "Read-only file system"
-    assert [reason in message for message in messages] == [True] * len(names), messages
+    assert len(messages) == len(names)
+    assert all(reason in message or "disk must have about" in message for message in messages), messages
     assert (tmp_path / "told.left").read_text().split() == (["filler"] if kind == "full" else [])
 
 

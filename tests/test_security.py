@@ -182,7 +182,7 @@ def spoil(run: Path) -> None:
     for table in ("vocabulary", "pairs", "vectors"):
         path = run / table / FILE_NAME
         raw = json.loads(path.read_text())
-        config = {**raw["config"], "tokenizer": MARKUP, "solver": MARKUP, MARKUP: MARKUP, "count_power": MARKUP}
+        config = {**raw["config"], "tokenizer": MARKUP, "solver": MARKUP, MARKUP: MARKUP}
         raw |= {"versions": {MARKUP: MARKUP}, "config": config, "config_hash": hash_json(config)}
         raw["inputs"] = [{"path": f"/{MARKUP}", "bytes": 3, "modified": 1}]
         path.write_text(json.dumps(raw))
