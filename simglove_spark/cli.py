@@ -64,6 +64,7 @@ for _module in MODULES:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code (see `simglove_spark.errors`)."""
+    ended_by_signal.clear()
     signal.signal(signal.SIGTERM, _stop)
     logging.getLogger().addHandler(logging.NullHandler())  # py4j logs tracebacks of what we tell in a line
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -76,6 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:
+        if (
+            ended_by_signal.is_set()
+        ):  # in the middle of an import, it comes out as whatever the half of a module makes of it
+            error = KeyboardInterrupt(STOPPED)
         code, message = (2, f"{error} Try --help.") if isinstance(error, CycloptsError) else explain(error)
         print(f"simglove: {_line(message)}", file=sys.stderr)
         if os.environ.get("SIMGLOVE_TRACEBACK"):

@@ -15,7 +15,7 @@ from simglove_spark.export import FORMATS, load_vectors, save_vectors
 from simglove_spark.formats import lineage
 from simglove_spark.formats.card import code
 from simglove_spark.formats.importing_vectors import import_vectors
-from simglove_spark.manifest import Manifest
+from simglove_spark.manifest import Manifest, hash_json
 from simglove_spark.vectors import Vectors
 
 HOSTILE = "a|b`<script>\n# x\x1b[31m.txt"
@@ -60,6 +60,7 @@ def run(tmp_path: Path) -> Path:
         "bad_files": inputs,
         "config": {"lowercase": True, "normalize": "nfkc", "tokenizer": "words"},
     }
+    raw["config_hash"] = hash_json(raw["config"])
     path.write_text(json.dumps(raw))
     pairs = tables.write_pairs(folder / "pairs", {(0, 1): 2}, vocabulary)
     vectors = Vectors(["a", "b"], [[1.0, 2.0], [3.0, 4.0]], [5, 0])
@@ -99,7 +100,7 @@ def test_a_card_tells_corpus_date_settings_scores_and_gaps(run: Path) -> None:
         "- Files of the corpus that could not be read and were left out: 1.",
     ):
         assert line in text.split("\n"), line
-    assert "Counts were evened (count_power 0.75)" in text
+    assert "Counts were evened (count_power `0.75`)" in text
     assert "someone" not in text
     assert "none.txt" not in text
     assert "`loss`" not in text
