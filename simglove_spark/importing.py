@@ -25,7 +25,7 @@ from simglove_spark.output import building, is_complete
 from simglove_spark.progress import Progress, Task
 from simglove_spark.schemas import PAIRS
 from simglove_spark.spool import Spool
-from simglove_spark.storage.schemes import is_store
+from simglove_spark.storage.schemes import is_store, refuse_credentials
 from simglove_spark.table_files import commit, counter, read_batches, write_file
 from simglove_spark.trainer import memory_budget
 from simglove_spark.training_inputs import IMPORTED
@@ -70,6 +70,8 @@ def import_pairs(
     ResourceError
         When the words do not fit into memory.
     """
+    for text in (*files, *(() if word_counts is None else (word_counts,))):
+        refuse_credentials(text)
     for text in files:
         if is_store(text):
             raise InputError(f"--input must be files of this machine; got {text!r}. Copy it here first.")

@@ -130,7 +130,7 @@ class Manifest:
         """The file's text, to the byte: all fields, then the checksums of the options and of all that stands before."""
         files = [entry.without_place() | ({"stored": entry.stored} if entry.stored else {}) for entry in self.files]
         values = {**asdict(self), "files": files, "config_hash": self.config_hash}
-        return json.dumps({**values, "sha256": hash_json(values)}, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(sealed(values), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def load(cls, folder: Path, table: str) -> "Manifest":
@@ -193,6 +193,12 @@ def listed(inputs: list[dict[str, Any]], bad_files: list[dict[str, Any]]) -> lis
     found = ("reason", "snapshot")
     plain = [{key: entry[key] for key in entry if key not in found} for entry in [*inputs, *bad_files]]
     return sorted(plain, key=itemgetter("path"))
+
+
+def sealed(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON values with their own checksum, ``sha256``, as the last of them."""
+    rest = {key: value for key, value in values.items() if key != "sha256"}
+    return {**rest, "sha256": hash_json(rest)}
 
 
 def hash_json(value: Any) -> str:

@@ -21,6 +21,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import Manifest
 from simglove_spark.storage import tables
 from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.schemes import refuse_credentials
 
 RETIRED = ".retired-"
 
@@ -29,8 +30,9 @@ def local_path(text: str | Path) -> Path:
     """Path of a folder that must be on this machine; ``file:`` URIs are understood, other schemes are refused."""
     text = str(text).removeprefix("file://")
     if "://" in text:
+        refuse_credentials(text)
         raise ConfigError(
-            f"folder must be a path that this machine and all workers can write; got {text!r}. Give a local or shared path."
+            f"folder must lie in this machine's file systems; got {text!r}. Copy it here first, or give a local or shared path."
         )
     return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
 
@@ -177,7 +179,7 @@ def _switch(staging: Path, folder: Path, overwrite: bool) -> None:
 
 def retired_table(folder: Path) -> Path | None:
     """Where the table of ``folder`` stands aside, since a process was killed between the two renames of a switch."""
-    if folder.exists():
+    if isinstance(folder, StorePath) or folder.exists():
         return None
     aside = sorted(folder.parent.glob(f".{glob.escape(folder.name)}{RETIRED}*"))
     return next((retired for retired in aside if (retired / manifest.FILE_NAME).is_file()), None)

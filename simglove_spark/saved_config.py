@@ -1,6 +1,7 @@
 """The resolved configuration beside an output: a YAML file that --config reads again."""
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -8,14 +9,21 @@ from typing import Any
 
 import yaml
 
-from simglove_spark.storage.tables import move_into, scratch_of
+from simglove_spark.storage.paths import StorePath
 
+#: Names of Spark's settings whose values nobody else may read.
+SECRET = re.compile(r"secret|password|token|access[._]?key|account[._]?key|sas", re.IGNORECASE)
 SAVED_HEAD = "# resolved options, saved by simglove; can be given back with --config\n"
 
 
 def resolved(*configs: Any) -> dict[str, Any]:
-    """Resolved options by their names on the command line."""
-    return {key: value for config in configs for key, value in asdict(config).items()}
+    """Resolved options by their names on the command line, without secrets: those are given each time."""
+    found = {key: value for config in configs for key, value in asdict(config).items()}
+    if found.get("spark_conf"):
+        found["spark_conf"] = tuple(one for one in found["spark_conf"] if not SECRET.search(one.partition("=")[0]))
+    if found.get("spark_remote"):
+        found["spark_remote"] = found["spark_remote"].partition("/;")[0]
+    return found
 
 
 def beside(folder: Path) -> Path:
@@ -36,12 +44,15 @@ def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small file so that no reader ever sees half of it, nor an empty one after a crash of the machine."""
-    temporary = scratch_of(path.parent) / f".{path.name}.{os.getpid()}"
+    if isinstance(path, StorePath):
+        path.write_text(text)
+        return
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         temporary.write_text(text, encoding="utf-8")
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        move_into(temporary, path)
+        temporary.replace(path)
     finally:
         with suppress(OSError):  # which would hide the one that is told
             temporary.unlink()

@@ -108,13 +108,12 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
         given = dict(SparkConf(_jvm=SparkContext._jvm).getAll()) | own
         if submitted and "spark.remote" in given:  # spark-submit --remote
             return remote_session(given["spark.remote"], tuple(SETTINGS.items()), tuple(own.items()))
-        builder = SparkSession.builder.appName(f"simglove {app_name}")
         ours = SETTINGS | spark_settings()
         ours |= LOCAL_SETTINGS if local else executor_overhead(worker_memory(config), given)
         if config.master or not (submitted or "spark.master" in given):
-            builder = builder.master(config.master or "local[*,4]")  # 4 tries of a task, as on clusters
-        for key, value in {**{k: v for k, v in ours.items() if k not in given}, **own}.items():
-            builder = builder.config(key, value)
+            ours["spark.master"] = config.master or "local[*,4]"  # 4 tries of a task, as on clusters
+        settings = {**{k: v for k, v in ours.items() if k not in given}, **own}
+        builder = SparkSession.builder.config(map=settings | {"spark.app.name": f"simglove {app_name}"})
         return without_its_handler(builder.getOrCreate)
     except SimgloveError:
         raise

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from simglove_spark.manifest import sealed
+
 #: Values that no reader expects where a number, a text or an object stands.
 VALUES: tuple[Any, ...] = (
     *(
@@ -246,7 +248,7 @@ def reseal(folder: Path) -> None:
                 entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         except (ValueError, RecursionError, KeyError, TypeError, OSError):
             continue
-        path.write_text(json.dumps(raw))
+        path.write_text(json.dumps(sealed(raw)))
 
 
 def make_hostile(path: Path, draw: random.Random) -> str:

@@ -20,6 +20,7 @@ from simglove_spark.manifest import (
     hash_file,
     hash_json,
     new_manifest,
+    sealed,
 )
 from simglove_spark.schemas import PAIRS, VOCABULARY, WORD_COUNTS, check, describe, vectors_schema
 
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 def change(folder: Path, **changes: Any) -> None:
     raw = json.loads((folder / FILE_NAME).read_text())
-    (folder / FILE_NAME).write_text(json.dumps({**raw, **changes}))
+    (folder / FILE_NAME).write_text(json.dumps(sealed({**raw, **changes})))
 
 
 def refusal(folder: Path, table: str = "pairs") -> str:

@@ -178,10 +178,10 @@ def test_a_damaged_or_foreign_part_is_refused(days: Path, tmp_path: Path, monkey
         merging.merge_words([good, bad], KEEP, tmp_path / "words", RunConfig(), Progress())
     pq.write_table(pa.table({"word": ["a"], "count": [1.5]}), path)
     told = json.loads((bad / "_manifest.json").read_text())
-    from simglove_spark.manifest import file_entry
+    from simglove_spark.manifest import file_entry, sealed
 
     told["files"][0] = vars(file_entry(bad, path.name, 1))
-    (bad / "_manifest.json").write_text(json.dumps(told))
+    (bad / "_manifest.json").write_text(json.dumps(sealed(told)))
     with pytest.raises(InputError, match="columns must be"):
         merging.merge_words([good, bad], KEEP, tmp_path / "words", RunConfig(), Progress())
     assert not (tmp_path / "words").exists()

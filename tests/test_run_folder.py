@@ -19,13 +19,13 @@ from test_counting import all_files
 from simglove_spark import cli, counting, output, training
 from simglove_spark.config import RunConfig, TrainConfig
 from simglove_spark.errors import ConfigError, InputError, ResourceError, StoppedError
-from simglove_spark.manifest import Manifest, hash_file
+from simglove_spark.manifest import Manifest, hash_file, sealed
 from simglove_spark.progress import Progress
 from simglove_spark.run import walk
 from simglove_spark.runs import record as record_module
 from simglove_spark.runs.plan import Plan
 from simglove_spark.runs.reading import read_record, state_of
-from simglove_spark.runs.record import Record, counters, signed
+from simglove_spark.runs.record import Record, counters
 from simglove_spark.runs.stages import plan_run, plan_training
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -35,7 +35,7 @@ SCHEMA = json.loads((DOCS / "run.schema.json").read_text())
 def schema_of(folder: Path) -> dict[str, Any]:
     found = json.loads((folder / "run.json").read_text())
     jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker()).validate(found)
-    assert signed(found) == found
+    assert sealed(found) == found
     return found
 
 

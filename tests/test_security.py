@@ -17,7 +17,7 @@ from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.errors import InputError
 from simglove_spark.formats.lineage import find
 from simglove_spark.formats.saving import README, save_vectors
-from simglove_spark.manifest import FILE_NAME, FileEntry, Manifest, checked_path, hash_json
+from simglove_spark.manifest import FILE_NAME, FileEntry, Manifest, checked_path, hash_json, sealed
 from simglove_spark.manifest_fields import escapes
 from simglove_spark.pages.report import page
 from simglove_spark.pages.report.run_folder import RunFolder
@@ -121,7 +121,7 @@ def test_a_manifest_whose_files_lie_elsewhere_is_refused(tmp_path: Path) -> None
         for name in ("../../secret", str(tmp_path / "secret"), "..\\..\\secret"):
             raw = json.loads(path.read_text())
             raw["files"][0]["path"] = name
-            path.write_text(json.dumps(raw))
+            path.write_text(json.dumps(sealed(raw)))
             with pytest.raises(InputError) as caught:
                 Manifest.load(path.parent, table)
             assert str(caught.value) == f"file names must stay inside the folder; got {name!r} ({path}). Do not use it."
@@ -185,7 +185,7 @@ def spoil(run: Path) -> None:
         config = {**raw["config"], "tokenizer": MARKUP, "solver": MARKUP, MARKUP: MARKUP}
         raw |= {"versions": {MARKUP: MARKUP}, "config": config, "config_hash": hash_json(config)}
         raw["inputs"] = [{"path": f"/{MARKUP}", "bytes": 3, "modified": 1}]
-        path.write_text(json.dumps(raw))
+        path.write_text(json.dumps(sealed(raw)))
 
 
 def test_markup_in_manifests_and_records_is_text_in_the_report(tmp_path: Path) -> None:

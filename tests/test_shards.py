@@ -1,5 +1,6 @@
 """The pair table as the trainer reads it: rows, held-out pairs, re-reading, and tables that are not what they say."""
 
+import json
 from pathlib import Path
 
 import naive_training as naive
@@ -11,7 +12,7 @@ from simglove_spark.config import TrainConfig
 from simglove_spark.errors import InputError
 from simglove_spark.kernels import cells as cell_kernels
 from simglove_spark.kernels import hashes
-from simglove_spark.manifest import FILE_NAME, FileEntry, Manifest, hash_file
+from simglove_spark.manifest import FILE_NAME, FileEntry, Manifest, hash_file, sealed
 from simglove_spark.pmi import Weighing
 from simglove_spark.shards import PairShards, Rows, Shard
 
@@ -285,7 +286,7 @@ def test_file_names_without_a_shard_number_are_refused(tmp_path: Path, name: str
     folder = write(tmp_path)
     text = (folder / FILE_NAME).read_text()
     old = Manifest.load(folder, "pairs").files[0].path
-    (folder / FILE_NAME).write_text(text.replace(old, name))
+    (folder / FILE_NAME).write_text(json.dumps(sealed(json.loads(text.replace(old, name)))))
     with pytest.raises(InputError) as error:
         opened(folder)
     assert str(error.value) == f"shard files must be named shard-NUMBER-…; got {name!r}. {AGAIN}"

@@ -179,7 +179,7 @@ def test_pairs_in_the_wrong_shard_with_a_wrong_sum_or_number_are_found(tmp_path:
     replace(good, details={**good.details, "total_pairs": 17}).save(tmp_path / "good")
     assert broken(tmp_path / "good") == {".": "good must hold total_pairs 17; got 16."}
     replace(good, details={**good.details, "num_shards": 0}).save(tmp_path / "good")
-    assert "have at most one file for each of 0 shards" in broken(tmp_path / "good")["."]
+    assert "num_shards is 0" in broken(tmp_path / "good")["_manifest.json"]
     other = 1 - shard_of_word(0, 2)
     tables.write_shards(tmp_path / "wrong", {other: two_way((0, 1, 5))}, words, num_shards=2)
     assert f"cells must be those of shard {other}" in " ".join(broken(tmp_path / "wrong").values())

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from simglove_spark.option_checks import Whole, require, whole
+from simglove_spark.storage.schemes import refuse_credentials
 
 DistanceWeighting = Literal["flat", "harmonic"]
 
@@ -44,6 +45,8 @@ class CorpusConfig:
     """What to do with files that cannot be read whole: stop, or leave them out (checked first) and name them in the manifest."""
 
     def __post_init__(self) -> None:
+        for text in self.input:
+            refuse_credentials(text)
         ok = self.tokenizer in ("whitespace", "words", "jieba") or re.fullmatch(r"[\w.]+:\w+", self.tokenizer)
         rule = "be whitespace, words, jieba or MODULE:FUNCTION"
         require(bool(ok), "tokenizer", rule, self.tokenizer, "Leave it out for words between blanks.")

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from simglove_spark.engines.addresses import DEFAULT_PORT, split_address
+from simglove_spark.engines.addresses import DEFAULT_PORT, shown, split_address
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.progress import Task
 
@@ -59,7 +59,9 @@ def open_session(address: str, extra: str, retries: int = RETRIES) -> "SparkSess
         from simglove_spark.spark_errors import first_line
 
         hint = "Start it, or mend the address." if extra == "connect" else f"pip install 'simglove-spark[{extra}]'."
-        raise ResourceError(f"Spark Connect server must answer; got {first_line(error)} ({address}). {hint}") from error
+        raise ResourceError(
+            f"Spark Connect server must answer; got {first_line(error)} ({shown(address)}). {hint}"
+        ) from error
     return session
 
 
@@ -82,7 +84,7 @@ def remote_session(address: str, ours: tuple[tuple[str, str], ...], own: tuple[t
         if not session.conf.isModifiable(key):  # it would be taken, and do nothing
             raise ConfigError(
                 f"--spark-conf must be a setting of a session with --spark-remote; got {key}, which is its server's "
-                f"({address}). Give it to the server when it is started."
+                f"({shown(address)}). Give it to the server when it is started."
             )
         session.conf.set(key, value)
     return session

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from simglove_spark.corpus import TABLE, is_here, is_table
 from simglove_spark.manifest import Manifest, hash_json
 from simglove_spark.observing.stages import Stage, complete
+from simglove_spark.storage.schemes import is_store
 
 if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset
@@ -22,7 +23,7 @@ def dataset_name(text: str) -> tuple[str, str]:
     """Namespace and name of a file, folder, URI or Spark table; of a glob those of the folder above it."""
     if is_table(text):
         return "spark", text.removeprefix(TABLE)
-    if is_here(text):
+    if is_here(text) and not is_store(text):
         return "file", _root(text.removeprefix("file://"))
     parts = urlsplit(text)
     scheme = {"s3a": "s3", "s3n": "s3"}.get(parts.scheme, parts.scheme)

@@ -115,7 +115,7 @@ class Lineage:
         if parent is not None:
             facets["parent"] = _parent_facet(parent, self._root or parent)
         if stage.error is not None:
-            told = "".join(traceback.format_exception(stage.error))
+            told = "".join(traceback.format_exception(stage.error, chain=False))
             facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(stage.message or "", "PYTHON", told)
         return facets
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from simglove_spark.errors import ConfigError, InputError, ResourceError
-from simglove_spark.manifest import FILE_NAME, Manifest
+from simglove_spark.manifest import FILE_NAME, Manifest, sealed
 from simglove_spark.output import hold
 from simglove_spark.runs.reading import LOCK
-from simglove_spark.runs.record import signed
 from simglove_spark.saved_config import replace_text
 from simglove_spark.storage.paths import path_of
 
@@ -69,7 +68,7 @@ def _broken(path: Path, found: str) -> InputError:
 
 def to_text(record: Record) -> str:
     """A record as it stands in its files, with its own checksum."""
-    return json.dumps(signed(record), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(sealed(record), indent=1, ensure_ascii=False) + "\n"
 
 
 def switch(root: Path, record: Record) -> Record:
@@ -80,7 +79,7 @@ def switch(root: Path, record: Record) -> Record:
         replace_text(root / LATEST, to_text(record))
     except OSError as error:
         raise unwritable(root, error) from error
-    return signed(record)
+    return sealed(record)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from simglove_spark.errors import ResourceError, SimgloveError
 from simglove_spark.output import hold, retired_table
+from simglove_spark.storage.paths import StorePath
 
 Does = Literal["nothing", "build", "restore", "unknown", "refuse", "not reached"]
 
@@ -125,6 +126,8 @@ def refuse_unwritable(folder: Path) -> None:
     ------
     ResourceError
     """
+    if isinstance(folder, StorePath):
+        return  # only writing would tell
     above = next(parent for parent in folder.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise ResourceError(

@@ -6,13 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simglove_spark.errors import StoppedError, explain
-from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, hash_json, software_versions
+from simglove_spark.errors import SimgloveError, StoppedError, explain
+from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, sealed, software_versions
 from simglove_spark.runs.reading import RUN_JSON, RUN_YAML
 from simglove_spark.saved_config import replace_text
 
@@ -76,7 +76,8 @@ class Record:
             stop.set()
             heart.join()
             self.values |= {**end, "ended": now()}
-            self._save()
+            with suppress(*((OSError, SimgloveError) if end["exit_code"] else ())):
+                self._save()
 
     def stage(self, name: str, work: Callable[[], Manifest], tables: tuple[str, ...]) -> dict[str, Any]:
         """Do one stage and record it, with the ``tables`` of the folder that are its; returns what is recorded of it."""
@@ -87,7 +88,8 @@ class Record:
         try:
             manifest = work()
         except BaseException:
-            self._set(name, {**told, "status": "failed", "seconds": round(time.perf_counter() - began, 3)})
+            with suppress(OSError, SimgloveError):  # which would hide the one that is told
+                self._set(name, {**told, "status": "failed", "seconds": round(time.perf_counter() - began, 3)})
             raise
         seconds = round(time.perf_counter() - began, 3)
         made = {table: Manifest.load(self.folder / table, table) for table in tables if (self.folder / table).exists()}
@@ -111,26 +113,20 @@ class Record:
         while not stop.wait(HEARTBEAT_SECONDS):
             try:
                 self._save()
-            except OSError:
-                continue  # a full disk is told by the stage that meets it
+            except (OSError, SimgloveError):
+                continue  # a full disk, or a store that is away, is told by the stage that meets it
 
     def _save(self) -> None:
         with self._lock:
             self.values["heartbeat"] = now()
             values = json.loads(json.dumps(self.values, default=str))
-            replace_text(self.folder / RUN_JSON, json.dumps(signed(values), indent=1) + "\n")
+            replace_text(self.folder / RUN_JSON, json.dumps(sealed(values), indent=1) + "\n")
 
 
-def signed(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON values with their own checksum, ``sha256``, as the last of them."""
-    rest = {key: value for key, value in values.items() if key != "sha256"}
-    return {**rest, "sha256": hash_json(rest)}
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """What changes when a table is built anew."""
+def _identity(folder: Path) -> tuple[int, int, str] | None:
+    """What changes when a table is built anew; in a store its time, and its content."""
     path = folder / FILE_NAME
-    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
+    return (path.stat().st_ino, path.stat().st_mtime_ns, hash_file(path)) if path.is_file() else None
 
 
 def counters(tables: Tables) -> dict[str, int]:

@@ -107,7 +107,9 @@ def _publish(staging: Path, folder: StorePath, manifest: StorePath, before: str 
             f"output must not be written by two at once; got a table that another run just finished ({folder}). "
             "Use that one, or give another --output."
         )
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    from simglove_spark.manifest import sealed  # which imports us
+
+    text = json.dumps(sealed(told), indent=1, ensure_ascii=False) + "\n"
     manifest.write_text(text)
     if found is not None:
         _delete_replaced(folder, manifest, json.loads(found), text)

@@ -33,7 +33,7 @@ class Checked:
 
     def own(self) -> Iterator[tuple[Path, FileEntry]]:
         """The table's own files that are whole, in order of their names."""
-        return ((self.folder / e.path, e) for e in self.manifest.own_files if e.path in self.whole)
+        return ((self.folder / e.name, e) for e in self.manifest.own_files if e.path in self.whole)
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ def _has_types(manifest: Manifest) -> bool:
 
 def check_files(folder: Path, manifest: Manifest, work: Work) -> Checked:
     """Read every file of a table to the last byte, and name those that are not its own."""
-    found, known = work.found, {entry.path for entry in manifest.files} | {FILE_NAME}
+    found, known = work.found, {entry.name for entry in manifest.files} | {FILE_NAME}
     for path in sorted(folder.iterdir()):
         if path.name not in known:
             found.add(path, f"{path.name} must not be there; got a file that the manifest does not name. Remove it.")
     for entry in manifest.files:
         named = HASH_IN_NAME.search(entry.path)
         if named and not entry.sha256.startswith(named[1]):
-            found.add(folder / entry.path, f"{entry.path} must carry its checksum {entry.sha256[:16]}; got {named[1]}.")
+            found.add(folder / entry.name, f"{entry.path} must carry its checksum {entry.sha256[:16]}; got {named[1]}.")
     whole = work.threads.map(lambda entry: _is_whole(folder, entry, work), manifest.files)
     checked = Checked(folder, manifest, frozenset(e.path for e, ok in zip(manifest.files, whole, strict=True) if ok))
     found.tables, found.files, found.bytes = (
@@ -101,7 +101,7 @@ def _is_whole(folder: Path, entry: FileEntry, work: Work) -> bool:
     try:
         checked_path(folder, entry)
     except (InputError, OSError) as error:
-        work.found.add(folder / entry.path, str(error))
+        work.found.add(folder / entry.name, str(error))
         return False
     finally:
         work.task.advance(entry.bytes)

@@ -8,11 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from simglove_spark.errors import InputError
-from simglove_spark.manifest import FILE_NAME, Manifest, hash_file
+from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, sealed
 from simglove_spark.progress import Progress
 from simglove_spark.publishing.latest import LATEST
 from simglove_spark.runs.reading import LOCK, RUN_JSON, RUN_YAML, read_record
-from simglove_spark.runs.record import signed
 from simglove_spark.verifying.files import Checked, Work, check_files, load_manifest
 from simglove_spark.verifying.findings import Findings
 from simglove_spark.verifying.pairs import check_pairs
@@ -145,7 +144,7 @@ def _check_record(path: Path, tables: dict[str, Manifest], found: Findings) -> N
         record, where = read_record(path), path / RUN_JSON
         text = where.read_text(encoding="utf-8")
         if {"format_version", "sha256"} & record.keys():
-            whole = text == json.dumps(signed(record), indent=1) + "\n"
+            whole = text == json.dumps(sealed(record), indent=1) + "\n"
             found.require(whole, where, "be as it was written", "other text, or another checksum of its own")
         else:
             found.note(where, "run.json has no checksum of its own: it was written by an earlier version.")
