@@ -76,11 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Exception, KeyboardInterrupt):
-        if (
-            ended_by_signal.is_set()
-        ):  # in the middle of an import, it comes out as whatever the half of a module makes of it
-            error = KeyboardInterrupt(STOPPED)
+    except (Exception, KeyboardInterrupt) as raised:
+        # a signal in the middle of an import comes out as whatever the half of a module makes of it
+        error = KeyboardInterrupt(STOPPED) if ended_by_signal.is_set() else raised
         code, message = (2, f"{error} Try --help.") if isinstance(error, CycloptsError) else explain(error)
         print(f"simglove: {_line(message)}", file=sys.stderr)
         if os.environ.get("SIMGLOVE_TRACEBACK"):

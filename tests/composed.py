@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from test_faults import free_port
+from standalone import free_port
 
 from simglove_spark import java
 

@@ -15,7 +15,7 @@ from simglove_spark.export import FORMATS, load_vectors, save_vectors
 from simglove_spark.formats import lineage
 from simglove_spark.formats.card import code
 from simglove_spark.formats.importing_vectors import import_vectors
-from simglove_spark.manifest import Manifest, hash_json
+from simglove_spark.manifest import Manifest, hash_json, sealed
 from simglove_spark.vectors import Vectors
 
 HOSTILE = "a|b`<script>\n# x\x1b[31m.txt"
@@ -61,7 +61,7 @@ def run(tmp_path: Path) -> Path:
         "config": {"lowercase": True, "normalize": "nfkc", "tokenizer": "words"},
     }
     raw["config_hash"] = hash_json(raw["config"])
-    path.write_text(json.dumps(raw))
+    path.write_text(json.dumps(sealed(raw)))
     pairs = tables.write_pairs(folder / "pairs", {(0, 1): 2}, vocabulary)
     vectors = Vectors(["a", "b"], [[1.0, 2.0], [3.0, 4.0]], [5, 0])
     own = vectors.save(folder / "vectors", SETTINGS, [vocabulary.as_parent(), pairs.as_parent()])

@@ -17,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from simglove_spark import schemas
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.manifest import FILE_NAME, Manifest, hash_file
+from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, sealed
 from simglove_spark.unknown import unknown_vector
 from simglove_spark.vectors import Vectors
 from simglove_spark.vectors_table import FILES, MATRIX, PARQUET
@@ -271,7 +271,7 @@ def resave(folder: Path, name: str, array: np.ndarray) -> None:
     for entry in raw["files"]:
         path = folder / entry["path"]
         entry["bytes"], entry["sha256"] = path.stat().st_size, hash_file(path)
-    (folder / FILE_NAME).write_text(json.dumps(raw))
+    (folder / FILE_NAME).write_text(json.dumps(sealed(raw)))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from pyarrow import orc
 
 from simglove_spark.corpus import kind_by_name
 from simglove_spark.sampling import json_objects, readable, unpacked
-from simglove_spark.storage.paths import readable as source_of
 from simglove_spark.text_rows import Cleaning, Piece, clean
 
 BLOCK_BYTES, ROWS_PER_BATCH = 4 << 20, 10_000
@@ -39,9 +38,9 @@ def _parts(path: str, column: str | None) -> list[Part]:
     kind = None if column is None else kind_by_name(path)
     with readable(path):
         if kind == "Parquet":
-            return [Part(path, number) for number in range(pq.read_metadata(source_of(path)).num_row_groups)]
+            return [Part(path, number) for number in range(pq.read_metadata(path).num_row_groups)]
         if kind == "ORC":
-            return [Part(path, number) for number in range(orc.ORCFile(source_of(path)).nstripes)]
+            return [Part(path, number) for number in range(orc.ORCFile(path).nstripes)]
     return [Part(path, None)]
 
 
@@ -71,9 +70,9 @@ def _rows(part: Part, column: str | None) -> Iterator[pa.Array]:
         elif kind == "JSON":
             yield from _values(part.path, column or "")
         elif kind == "ORC":
-            yield orc.ORCFile(source_of(part.path)).read_stripe(part.number, [column]).column(0)
+            yield orc.ORCFile(part.path).read_stripe(part.number, [column]).column(0)
         else:
-            with pq.ParquetFile(source_of(part.path), page_checksum_verification=True) as file:
+            with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
                 for batch in file.iter_batches(ROWS_PER_BATCH, row_groups=[part.number], columns=[column]):
                     rows = batch.column(0)
                     yield rows.dictionary_decode() if pa.types.is_dictionary(rows.type) else rows

@@ -16,6 +16,7 @@ from simglove_spark.corpus import is_here
 from simglove_spark.engines.connect import RETRIES_HERE, open_session
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.sampling import can_unpack
+from simglove_spark.storage.schemes import is_store
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -83,7 +84,7 @@ def check_corpus(files: list[dict[str, Any]], config: CorpusConfig) -> None:
             "Use --engine spark."
         )
     for path in (entry["path"] for entry in files):
-        if not is_here(path):
+        if not is_here(path) or is_store(path):
             raise ConfigError(
                 f"--engine sail must be given files of this machine; got {path}. Copy them here, or use --engine spark."
             )
