@@ -1,6 +1,7 @@
 """What `--dry-run` prints; and the commands that judge and hand out finished runs."""
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -9,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from simglove_spark.commands_evaluate import print_json
+from simglove_spark.config import ObserveConfig
 from simglove_spark.errors import InputError
 from simglove_spark.memory import cores, show_size
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import DryRun, Threads
 from simglove_spark.output import local_path
 from simglove_spark.progress import make_progress
@@ -69,32 +72,40 @@ def publish(
     ] = (),
     first: Annotated[bool, Parameter(negative="", help="Compare it with nothing, as the first one.")] = False,
     threads: Threads = None,
+    observe: ObserveConfig = ObserveConfig(),
     dry_run: DryRun = False,
 ) -> None:
     """Hand a run out: when it passes all gates, name it in latest.json. Needs no Spark."""
     from simglove_spark.publishing.publish import Asked
     from simglove_spark.publishing.publish import publish as published
 
-    root = local_path(to)
-    done = published(local_path(run), root, Asked(sets, min, first), threads or cores(), make_progress(), dry_run)
-    if sys.stdout.isatty():
-        _show_gates(done.gates)
-    else:
-        print_json(done.to_dict())
-    if done.error is not None:
-        raise done.error
+    folder, root, asked = local_path(run), local_path(to), Asked(sets, min, first)
+    progress = make_progress() if dry_run else observed(observe)
+    told = nullcontext() if dry_run else progress.stage("publish", reads=[("vectors", folder / "vectors")])
+    with told:
+        done = published(folder, root, asked, threads or cores(), progress, dry_run)
+        if sys.stdout.isatty():
+            _show_gates(done.gates)
+        else:
+            print_json(done.to_dict())
+        if done.error is not None:
+            raise done.error
     if sys.stdout.isatty() and done.record is not None:
         print(f"{root / 'latest.json'} names {done.record['path']}" + ("." if done.gates else " already."))
 
 
 def rollback(
-    *, to: Annotated[str, Parameter(help="Folder that publish wrote latest.json into.")], threads: Threads = None
+    *,
+    to: Annotated[str, Parameter(help="Folder that publish wrote latest.json into.")],
+    threads: Threads = None,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Name the run again in latest.json that was published before the present one. Needs no Spark."""
     from simglove_spark.publishing.publish import rollback as rolled_back
 
-    root = local_path(to)
-    record = rolled_back(root, threads or cores(), make_progress())
+    root, progress = local_path(to), observed(observe)
+    with progress.stage("rollback"):
+        record = rolled_back(root, threads or cores(), progress)
     if sys.stdout.isatty():
         print(f"{root / 'latest.json'} names {record['path']} again.")
     else:
@@ -117,21 +128,23 @@ def verify(
     /,
     *,
     threads: Threads = None,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Check every manifest, checksum and invariant of tables, to the last byte; tells all that is broken. Needs no Spark."""
     from simglove_spark.verifying import verify as verified
 
-    path = local_path(folder)
-    found = verified(path, threads or cores(), make_progress())
-    if sys.stdout.isatty():
-        _show_findings(found)
-    else:
-        print_json({"path": str(path), **found.to_dict()})
-    if found.found:
-        raise InputError(
-            f"folder must be whole; got {len(found.found):,} things that are not ({path}). "
-            "Run the stages again that made what is broken."
-        )
+    path, progress = local_path(folder), observed(observe)
+    with progress.stage("verify"):
+        found = verified(path, threads or cores(), progress)
+        if sys.stdout.isatty():
+            _show_findings(found)
+        else:
+            print_json({"path": str(path), **found.to_dict()})
+        if found.found:
+            raise InputError(
+                f"folder must be whole; got {len(found.found):,} things that are not ({path}). "
+                "Run the stages again that made what is broken."
+            )
 
 
 def _show_findings(found: "Findings") -> None:

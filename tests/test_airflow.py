@@ -49,10 +49,12 @@ def test_every_command_is_one_that_simglove_takes(dag: Any) -> None:
         job = Path(task.render_template(task.application, CONTEXT))
         assert (FOLDER.parent.parent / "jobs" / job.name).is_file()
         commands.append([name.replace("_", "-"), *task.render_template(task.application_args, CONTEXT)])
-    task = dag.get_task("train")
-    _, _, *arguments = shlex.split(task.render_template(task.bash_command, CONTEXT))
+    for name in ("publish", "train"):
+        task = dag.get_task(name)
+        _, _, *arguments = shlex.split(task.render_template(task.bash_command, CONTEXT))
+        commands.append(arguments)
     app.config = []
-    for command in [*commands, arguments]:
+    for command in commands:
         _, bound, *_ = app.parse_args(command, exit_on_error=False, print_error=False)
         assert bound.arguments["observe"].run_id == CONTEXT["run_id"]
     assert arguments[arguments.index("--output") + 1] == "/runs/scheduled__2026-11-23T0000000000/vectors"

@@ -22,6 +22,7 @@ from simglove_spark.config import (
 from simglove_spark.errors import ConfigError
 from simglove_spark.memory import parse_size, show_size
 from simglove_spark.presets import PRESETS, Preset
+from simglove_spark.saved_config import resolved
 
 WHOLE = "Give a positive whole number."
 DEFAULT = "Use the default."
@@ -191,6 +192,13 @@ def preset_options(preset: str, kind: type) -> dict[str, Any]:
     """Options of a preset that belong to a dataclass."""
     names = {entry.name for entry in fields(kind)}
     return {key: value for key, value in PRESETS[preset].items() if key in names}
+
+
+def test_secrets_of_spark_are_not_among_what_is_saved() -> None:
+    given = ("spark.hadoop.fs.s3a.secret.key=hidden", "spark.ui.port=4041", "spark.ssl.keyPassword=hidden")
+    found = resolved(SparkConfig(spark_conf=given, spark_remote="sc://host:1/;token=hidden"))
+    assert found["spark_conf"] == ("spark.ui.port=4041",)
+    assert found["spark_remote"] == "sc://host:1"
 
 
 def test_presets_hold_possible_options_only() -> None:

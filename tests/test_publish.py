@@ -319,9 +319,15 @@ def simglove(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, 
 def test_the_commands(root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = simglove(capsys, "publish", root / "one", "--to", root)
     assert (code, json.loads(out)["published"]["path"]) == (0, "one")
-    code, out, err = simglove(capsys, "publish", root / "far", "--to", root, "--min", "neighbours=0.99")
+    given = ["publish", root / "far", "--to", root, "--min", "neighbours=0.99", "--run-id", "nightly-1"]
+    code = cli.main([str(argument) for argument in given])
+    out, err = capsys.readouterr()
     assert (code, json.loads(out)["published"]) == (6, None)
-    assert err.startswith("simglove: run must pass all gates; got ")
+    *lines, last = err.splitlines()
+    assert last.startswith("simglove: run must pass all gates; got ")
+    ended = json.loads(lines[-1])
+    assert (ended["event"], ended["stage"], ended["run_id"]) == ("stage", "publish", "nightly-1")
+    assert ended["exit_code"] == 6
     assert {gate["gate"] for gate in json.loads(out)["gates"]} >= {"broken", "size", "kept-words", "neighbours"}
     given = ["--vocabulary", root / "one" / "vocabulary", "--pairs", root / "one" / "pairs", "--dim", "8"]
     assert simglove(capsys, "train", *given, "--output", root / "new", "--start-from", root, "--sweeps", "1")[0] == 0

@@ -90,6 +90,7 @@ with DAG(
         execution_timeout=timedelta(hours=12),
     )
     publish = Simglove(
-        task_id="publish", bash_command=f"exec simglove publish '{RUN}' --to '{{{{ params.published }}}}'"
+        task_id="publish",
+        bash_command=f"exec simglove publish '{RUN}' --to '{{{{ params.published }}}}' --run-id '{SAME_RUN[1]}'",
     )
     count_words >> count_pairs >> train >> publish

@@ -1,6 +1,7 @@
 """Publishing a run, and going back to the one before."""
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _failure(gate: Gate) -> str:
 
 
 def _keep_refused(root: Path, run: Path, own: Manifest, judged: Sequence[Gate]) -> None:
-    name = f"refused-{_run_id(run) or own.content_sha256[:12]}.json"
+    name = re.sub(r"[^\w.+-]", "-", f"refused-{_run_id(run) or own.content_sha256[:12]}")[:200] + ".json"
     told = {"path": str(run), "judged": now(), "gates": [gate.to_dict() for gate in judged]}
     try:
         (root / HISTORY).mkdir(exist_ok=True)
@@ -140,7 +141,7 @@ def _keep_refused(root: Path, run: Path, own: Manifest, judged: Sequence[Gate]) 
 
 def _run_id(run: Path) -> str | None:
     found = read_record(run).get("run_id")
-    return found if isinstance(found, str) and found.isalnum() else None
+    return found if isinstance(found, str) and found else None
 
 
 def _record(run: Path, root: Path, own: Manifest, before: Record | None, judged: Sequence[Gate]) -> Record:
