@@ -94,14 +94,8 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
         return running
     _ours.set()
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    # workers must be the interpreter that has our packages; python3 on PATH may be another one
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     local = not submitted and local_slots(config) is not None
-    if local:
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    if not submitted:
-        os.environ["JAVA_HOME"] = str(java_home())
-        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
+    _set_environment(config, own, submitted, local)
     try:
         gateway = SparkContext._gateway or launched(tell)  # first, so that settings from outside can be seen
         SparkContext._ensure_initialized(gateway=gateway)
@@ -110,15 +104,25 @@ def start_session(config: SparkConfig, app_name: str, tell: Tell = None) -> "Spa
             return remote_session(given["spark.remote"], tuple(SETTINGS.items()), tuple(own.items()))
         ours = SETTINGS | spark_settings()
         ours |= LOCAL_SETTINGS if local else executor_overhead(worker_memory(config), given)
+        settings = {k: v for k, v in ours.items() if k not in given} | {"spark.app.name": f"simglove {app_name}"}
         if config.master or not (submitted or "spark.master" in given):
-            ours["spark.master"] = config.master or "local[*,4]"  # 4 tries of a task, as on clusters
-        settings = {**{k: v for k, v in ours.items() if k not in given}, **own}
-        builder = SparkSession.builder.config(map=settings | {"spark.app.name": f"simglove {app_name}"})
+            settings["spark.master"] = config.master or "local[*,4]"  # 4 tries of a task, as on clusters
+        builder = SparkSession.builder.config(map=settings | own)
         return without_its_handler(builder.getOrCreate)
     except SimgloveError:
         raise
     except Exception as error:
         raise ResourceError(f"Spark must start; got {first_line(error)}. Check JAVA_HOME (17 or newer).") from error
+
+
+def _set_environment(config: SparkConfig, own: dict[str, str], submitted: bool, local: bool) -> None:
+    # workers must be the interpreter that has our packages; python3 on PATH may be another one
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if local:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if not submitted:
+        os.environ["JAVA_HOME"] = str(java_home())
+        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", _submit_args(config, own))
 
 
 def local_slots(config: SparkConfig) -> int | None:

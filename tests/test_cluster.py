@@ -109,7 +109,7 @@ def test_the_job_of_the_compose_file_walks_the_whole_road(cluster: Composed, alo
 
     until(lambda: cluster.history("applications")[0]["attempts"][0]["completed"])
     (application,) = cluster.history("applications")
-    assert application["name"] == "simglove run"
+    assert application["name"].startswith("simglove run ")
     executors = cluster.history(f"applications/{application['id']}/allexecutors")
     assert {entry["hostPort"].split(":")[0] for entry in executors if entry["totalTasks"]} == set(HOSTS)
     settings = dict(cluster.history(f"applications/{application['id']}/environment")["sparkProperties"])

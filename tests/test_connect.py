@@ -254,6 +254,6 @@ def test_work_is_stopped_on_the_server_when_we_are() -> None:
         assert (task.done, task.total) == (3, 6)
         raise KeyboardInterrupt
     tag = dict(called)["addTag"]
-    assert re.fullmatch(r"count  words [0-9a-f]{8}", tag)
+    assert re.fullmatch(r"simglove count \w+: count  words [0-9a-f]{8}", tag)
     assert ("interruptTag", tag) in called
     assert called[-2:] == [("removeProgressHandler", handler), ("removeTag", tag)]

@@ -9,8 +9,10 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PosixPath
 from typing import Any
 from uuid import uuid4
@@ -22,6 +24,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.storage.schemes import Parts, file_system, first_words, is_store, split
 
 CHUNK_BYTES = 16 << 20  # of a request for a part of a file
+PAUSES = (0.5, 1, 2, 4, 8)  # seconds
 _AWAY, _THEN = "store must answer", "The same command goes on when it does."
 _LOCAL = fs.LocalFileSystem()
 _DENIED = re.compile(
@@ -93,7 +96,7 @@ class StorePath(PosixPath):
 
     def read_bytes(self) -> bytes:  # noqa: D102
         with told(self), self.file_system.open_input_file(self.uri.path) as stream:
-            return stream.read()
+            return _asked_again(stream.read)
 
     def read_text(self, *_how: Any, **_more: Any) -> str:  # noqa: D102
         return self.read_bytes().decode()
@@ -129,14 +132,16 @@ class StorePath(PosixPath):
 
     def fetch(self, local: Path) -> None:
         """Copy the file to one of this machine."""
+        copy = partial(
+            fs.copy_files,
+            self.uri.path,
+            str(local),
+            source_filesystem=self.file_system,
+            destination_filesystem=_LOCAL,
+            chunk_size=CHUNK_BYTES,
+        )
         with told(self):
-            fs.copy_files(
-                self.uri.path,
-                str(local),
-                source_filesystem=self.file_system,
-                destination_filesystem=_LOCAL,
-                chunk_size=CHUNK_BYTES,
-            )
+            _asked_again(copy)
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: D102
         try:
@@ -182,7 +187,7 @@ class StoreFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read as many bytes as the buffer holds, or all that are left."""
         with told(self.path):
-            return self.stream.readinto(buffer)
+            return _asked_again(lambda: self.stream.readinto(buffer))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place; nothing is read."""
@@ -233,6 +238,18 @@ def readable(path: str | Path) -> Path | StoreFile:
     """What pyarrow reads a file from, by parts: its path, or a stream of one in a store."""
     found = store_path(str(path)) if is_store(str(path)) else Path(path)
     return found.open("rb") if isinstance(found, StorePath) else found
+
+
+def _asked_again(read: Callable[[], Any]) -> Any:
+    """What a reading gives. The SDK tries again by itself, but not where a refusal is longer than the bytes that were asked for."""
+    for pause in PAUSES:
+        try:
+            return read()
+        except OSError as error:
+            if "flush response stream" not in str(error):
+                raise
+            time.sleep(pause)
+    return read()
 
 
 @contextmanager
