@@ -100,6 +100,7 @@ def submitter(
     return submit
 
 
+@pytest.mark.soak
 def test_the_job_of_the_compose_file_walks_the_whole_road(cluster: Composed, alone: Path, tmp_path: Path) -> None:
     command = [*cluster.command("road"), "--dim=8", "--sweeps=2", f"--spark-conf=spark.executorEnv.PYTHONPATH={ROOT}"]
     run(command, cluster.environment | cluster.variables("road") | {"PYTHONPATH": str(ROOT)}, tmp_path)
