@@ -134,6 +134,11 @@ def _option(arguments: list[str], name: str) -> str | None:
     return None
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether it is no list or object, and no number that a float cannot hold."""
+    return not isinstance(value, list | dict | set | bytes) and not (isinstance(value, int) and abs(value) >= 2**63)
+
+
 def _load_yaml(path: Path) -> dict[str, Any]:
     try:
         options = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -147,6 +152,11 @@ def _load_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"--config must hold options by name; got {type(options).__name__} ({path}). Write `dim: 100`."
         )
+    for name, value in options.items():
+        if not all(_is_plain(one) for one in (value if isinstance(value, list) else [value])):
+            raise ConfigError(
+                f"--config must hold numbers, text and lists of these; got another {type(value).__name__} for {name[:100]} ({path}). Mend it."
+            )
     if "config" in options:
         raise ConfigError(f"a configuration file must not name another; got config ({path}). Put all into one file.")
     return options

@@ -79,4 +79,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         what = f"{error.strerror} ({error.filename})"
         return ResourceError.exit_code, f"output must be writable; got {what}. Give another --output."
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        what = f"{error.strerror} ({str(error.filename)[:200]})"
+        return ConfigError.exit_code, f"path must be one that this machine can have; got {what}. Give another."
     return 1, f"unexpected {type(error).__name__}: {error}. SIMGLOVE_TRACEBACK=1 shows where; please report it."

@@ -223,7 +223,7 @@ def options(raw: bytes, draw: random.Random) -> bytes:
         return draw.choice((b"", raw)) + draw.choice(YAMLS).encode()
     try:
         document = yaml.safe_load(raw)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         document = None
     if not isinstance(document, dict) or not document:
         return flip(raw, draw)

@@ -287,6 +287,8 @@ YAML = [
     ("dim: 0", "--dim must be at least 1; got 0."),
     ("preset: other", 'Invalid value "other" for [preset]'),
     ("preset: [default]", "preset"),
+    ("watch: [[a]]", "--config must hold numbers, text and lists of these; got another list for watch"),
+    (f"seed: 1{'0' * 400}", "--config must hold numbers, text and lists of these; got another int for seed"),
     ("preset: {a: 1}", "preset"),
     ("config: other.yaml", "a configuration file must not name another; got config"),
     ("- dim", "--config must hold options by name; got list"),
@@ -510,6 +512,11 @@ EXPLAINED = [
         OSError(errno.EROFS, "Read-only file system", "/x"),
         4,
         "output must be writable; got Read-only file system (/x).",
+    ),
+    (
+        OSError(errno.ENAMETOOLONG, "File name too long", "/x"),
+        2,
+        "path must be one that this machine can have; got File name too long (/x).",
     ),
     (ValueError("odd"), 1, "unexpected ValueError: odd. SIMGLOVE_TRACEBACK=1 shows where"),
 ]
