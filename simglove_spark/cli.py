@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code (see `simglove_spark.errors`)."""
     ended_by_signal.clear()
     signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # what runs in the background is not Ctrl-C's
+        signal.signal(signal.SIGINT, _stop)
     logging.getLogger().addHandler(logging.NullHandler())  # py4j logs tracebacks of what we tell in a line
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
