@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.option_checks import PairsFolder, VectorsFolder, Whole, open_pairs, require
 from simglove_spark.pages.report.word_map import Projection
-from simglove_spark.saved_config import replace_text
 from simglove_spark.storage.paths import path_of
+from simglove_spark.storage.texts import replace_text
 from simglove_spark.vectors import Vectors
 
 Words = Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)]

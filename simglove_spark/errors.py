@@ -60,6 +60,12 @@ class StoppedError(SimgloveError):
     exit_code = 7
 
 
+def ending(error: BaseException) -> tuple[str, int, str]:
+    """How a command that an error ended is recorded: status (interrupted or failed), exit code, message."""
+    code, message = explain(error)
+    return "interrupted" if code == StoppedError.exit_code else "failed", code, message
+
+
 def explain(error: BaseException) -> tuple[int, str]:
     """Exit code and message for any error that ended a command."""
     if isinstance(error, SimgloveError):

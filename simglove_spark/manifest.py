@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from simglove_spark.errors import InputError
 from simglove_spark.manifest_fields import Details, check_fields, escapes
-from simglove_spark.saved_config import replace_text
 from simglove_spark.schemas import describe
 from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.texts import replace_text
 
 FILE_NAME = "_manifest.json"
 FORMAT_VERSION = 1

@@ -8,7 +8,6 @@ the other's. A build that dies leaves only a hidden folder behind. In a store, w
 import errno
 import fcntl
 import glob
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from simglove_spark import manifest
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import Manifest
 from simglove_spark.storage import tables
-from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.paths import StorePath, path_of
 from simglove_spark.storage.schemes import refuse_credentials
 
 RETIRED = ".retired-"
@@ -28,13 +27,12 @@ RETIRED = ".retired-"
 
 def local_path(text: str | Path) -> Path:
     """Path of a folder that must be on this machine; ``file:`` URIs are understood, other schemes are refused."""
-    text = str(text).removeprefix("file://")
-    if "://" in text:
+    if "://" in (text := str(text).removeprefix("file://")):
         refuse_credentials(text)
         raise ConfigError(
             f"folder must lie in this machine's file systems; got {text!r}. Copy it here first, or give a local or shared path."
         )
-    return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - resolve() would follow links
+    return path_of(text)
 
 
 def hold(lock: IO[str], refusal: str) -> None:

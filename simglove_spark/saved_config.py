@@ -1,15 +1,13 @@
 """The resolved configuration beside an output: a YAML file that --config reads again."""
 
-import os
 import re
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.texts import replace_text
 
 #: Names of Spark's settings whose values nobody else may read.
 SECRET = re.compile(r"secret|password|token|access[._]?key|account[._]?key|sas", re.IGNORECASE)
@@ -22,8 +20,13 @@ def resolved(*configs: Any) -> dict[str, Any]:
     if found.get("spark_conf"):
         found["spark_conf"] = tuple(one for one in found["spark_conf"] if not SECRET.search(one.partition("=")[0]))
     if found.get("spark_remote"):
-        found["spark_remote"] = found["spark_remote"].partition("/;")[0]
+        found["spark_remote"] = without_options(found["spark_remote"])
     return found
+
+
+def without_options(address: str) -> str:
+    """The address of a Spark Connect server without its options, among which a token may be."""
+    return address.partition(";")[0].rstrip("/") if ";" in address else address
 
 
 def beside(folder: Path) -> Path:
@@ -40,19 +43,3 @@ def save_config(path: Path, options: dict[str, Any], **paths: Any) -> None:
     found = path.read_text(encoding="utf-8") if path.is_file() else None
     if found != text and (found is None or found.startswith(SAVED_HEAD)):  # a file that people wrote is left alone
         replace_text(path, text)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file so that no reader ever sees half of it, nor an empty one after a crash of the machine."""
-    if isinstance(path, StorePath):
-        path.write_text(text)
-        return
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):  # which would hide the one that is told
-            temporary.unlink()

@@ -21,7 +21,7 @@ from simglove_spark.jvm import Tell, launched, quiet_log, without_its_handler
 from simglove_spark.memory import WORKER_BASE, cores, executor_overhead, parse_size, total_memory
 from simglove_spark.progress import Task
 from simglove_spark.spark_errors import first_line, translated
-from simglove_spark.spark_jobs import named_jobs
+from simglove_spark.spark_jobs import named_jobs, tell_tasks
 from simglove_spark.stopping import ended_by_signal
 from simglove_spark.storage.schemes import spark_settings
 
@@ -245,5 +245,4 @@ def _poll(context: Any, task: Task, stop: threading.Event) -> None:
             return
         tasks |= {stage: (total, total) for stage, (_, total) in tasks.items()}  # those no longer active are done
         tasks |= {stage.stageId: (stage.numCompletedTasks, stage.numTasks) for stage in active if stage is not None}
-        if tasks:
-            task.set(sum(done for done, _ in tasks.values()), total=sum(total for _, total in tasks.values()))
+        tell_tasks(task, tasks.values())

@@ -1,6 +1,6 @@
-"""Names of our work for Spark's history server."""
+"""Names of our work for Spark's history server, and how far it is."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,3 +29,9 @@ def named_jobs(context: Any, description: str, task: Task) -> Iterator[None]:
         with suppress(Exception):  # the JVM may be gone
             for name, value in zip(PROPERTIES, before, strict=True):
                 context.setLocalProperty(name, value)
+
+
+def tell_tasks(task: Task, stages: Collection[tuple[int, int]]) -> None:
+    """Tell of Spark's stages by how many of their tasks are done, and how many there are; nothing before the first one."""
+    if stages:
+        task.set(sum(done for done, _ in stages), total=sum(total for _, total in stages))

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from standalone import free_port
+
 from simglove_spark.java import java_home
 
 SECONDS_TO_START = 120
@@ -19,9 +21,7 @@ def connect_server(folder: Path) -> Iterator[str]:
     """Start one with two slots; yields its address. ``folder`` holds its log and its temporary files."""
     import pyspark
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from test_counting import all_files
 
-from simglove_spark import cli, saved_config
+from simglove_spark import cli
 from simglove_spark.errors import ConfigError, InputError, QualityError, ResourceError
 from simglove_spark.evaluate import load_model
 from simglove_spark.manifest import Manifest
@@ -25,6 +25,7 @@ from simglove_spark.publishing import gates, latest
 from simglove_spark.publishing.gates import Gate
 from simglove_spark.publishing.latest import read_latest, resolved
 from simglove_spark.publishing.publish import Asked, Published, publish, rollback
+from simglove_spark.storage import texts
 from simglove_spark.vectors import Vectors
 from simglove_spark.verifying import verify
 
@@ -290,7 +291,7 @@ def test_a_kill_between_the_two_files_leaves_a_whole_state(
         if len(calls) == killed_at:
             raise KeyboardInterrupt
         calls.append(path)
-        saved_config.replace_text(path, text)
+        texts.replace_text(path, text)
 
     with monkeypatch.context() as patch:
         patch.setattr(latest, "replace_text", killed)

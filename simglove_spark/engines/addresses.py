@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from simglove_spark.config import SparkConfig
 from simglove_spark.errors import ConfigError
+from simglove_spark.saved_config import without_options
 
 DEFAULT_PORT = 15002
 
@@ -27,11 +28,6 @@ def remote_address(config: SparkConfig) -> str | None:
     return address
 
 
-def shown(address: str) -> str:
-    """An address without its options, among which a token may be."""
-    return address.partition(";")[0]
-
-
 def split_address(address: str) -> SplitResult:
     """Parts of ``sc://host:port/;option=value``."""
     try:
@@ -42,7 +38,7 @@ def split_address(address: str) -> SplitResult:
     if not ok:
         where = "local Spark is --master" if address.startswith("local") else f"port {DEFAULT_PORT} unless you give one"
         raise ConfigError(
-            f"--spark-remote (or SPARK_REMOTE) must be the address of a Spark Connect server; got {shown(address)!r} ({where}). "
+            f"--spark-remote (or SPARK_REMOTE) must be the address of a Spark Connect server; got {without_options(address)!r} ({where}). "
             f"Write sc://HOST:{DEFAULT_PORT}."
         )
     return parts

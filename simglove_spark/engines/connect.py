@@ -11,9 +11,11 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from simglove_spark.engines.addresses import DEFAULT_PORT, shown, split_address
+from simglove_spark.engines.addresses import DEFAULT_PORT, split_address
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.progress import Task
+from simglove_spark.saved_config import without_options
+from simglove_spark.spark_jobs import tell_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,7 +62,7 @@ def open_session(address: str, extra: str, retries: int = RETRIES) -> "SparkSess
 
         hint = "Start it, or mend the address." if extra == "connect" else f"pip install 'simglove-spark[{extra}]'."
         raise ResourceError(
-            f"Spark Connect server must answer; got {first_line(error)} ({shown(address)}). {hint}"
+            f"Spark Connect server must answer; got {first_line(error)} ({without_options(address)}). {hint}"
         ) from error
     return session
 
@@ -84,7 +86,7 @@ def remote_session(address: str, ours: tuple[tuple[str, str], ...], own: tuple[t
         if not session.conf.isModifiable(key):  # it would be taken, and do nothing
             raise ConfigError(
                 f"--spark-conf must be a setting of a session with --spark-remote; got {key}, which is its server's "
-                f"({shown(address)}). Give it to the server when it is started."
+                f"({without_options(address)}). Give it to the server when it is started."
             )
         session.conf.set(key, value)
     return session
@@ -117,5 +119,4 @@ class _Follower:
     def __call__(self, stages: Any, inflight_tasks: int, operation_id: Any, done: bool) -> None:
         for stage in stages or ():
             self.tasks[str(operation_id), stage.stage_id] = stage.num_completed_tasks, stage.num_tasks
-        if self.tasks:
-            self.task.set(sum(n for n, _ in self.tasks.values()), total=sum(n for _, n in self.tasks.values()))
+        tell_tasks(self.task, self.tasks.values())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from simglove_spark.errors import SimgloveError, StoppedError, explain
+from simglove_spark.errors import SimgloveError, ending
 from simglove_spark.manifest import Manifest
 from simglove_spark.memory import peak_memory
 
@@ -52,8 +52,7 @@ class Stage:
         self.seconds, self.peak_memory = time.perf_counter() - self._start, peak_memory()
         self.status, self.exit_code = "complete", 0
         if error is not None:
-            self.error, (self.exit_code, self.message) = error, explain(error)
-            self.status = "interrupted" if self.exit_code == StoppedError.exit_code else "failed"
+            self.error, (self.status, self.exit_code, self.message) = error, ending(error)
 
     def written(self) -> list[tuple[Path, Manifest]]:
         """The tables that it wrote, or found written already; none before it has ended well."""

@@ -16,8 +16,8 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, sealed
 from simglove_spark.output import hold
 from simglove_spark.runs.reading import LOCK
-from simglove_spark.saved_config import replace_text
 from simglove_spark.storage.paths import path_of
+from simglove_spark.storage.texts import replace_text
 
 LATEST, HISTORY = "latest.json", "published"
 FORMAT_VERSION = 1

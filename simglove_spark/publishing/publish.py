@@ -28,7 +28,7 @@ from simglove_spark.publishing.latest import (
 )
 from simglove_spark.runs.reading import read_record
 from simglove_spark.runs.record import now
-from simglove_spark.saved_config import replace_text
+from simglove_spark.storage.texts import replace_text
 from simglove_spark.verifying import verify
 from simglove_spark.verifying.folders import TABLES
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simglove_spark.errors import SimgloveError, StoppedError, explain
+from simglove_spark.errors import SimgloveError, ending
 from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, sealed, software_versions
 from simglove_spark.runs.reading import RUN_JSON, RUN_YAML
-from simglove_spark.saved_config import replace_text
+from simglove_spark.storage.texts import replace_text
 
 FORMAT_VERSION = 1
 HEARTBEAT_SECONDS = 10
@@ -68,8 +68,7 @@ class Record:
             yield
             end: dict[str, Any] = {"status": "complete", "exit_code": 0}
         except BaseException as error:
-            code, message = explain(error)
-            status = "interrupted" if code == StoppedError.exit_code else "failed"
+            status, code, message = ending(error)
             end = {"status": status, "exit_code": code, "error": message}
             raise
         finally:

@@ -54,27 +54,11 @@ def load_manifest(folder: Path, table: str, found: Findings) -> Manifest | None:
     except (InputError, ValueError, OSError) as error:
         found.add(path, str(error))
         return None
-    if not _has_types(manifest):
-        found.add(path, f"{FILE_NAME} must hold values of the kinds that are written; got others.")
-        return None
     if "sha256" not in json.loads(text):
         found.note(path, f"{FILE_NAME} has no checksum of its own: it was written by an earlier version.")
     elif text != manifest.text():
         found.add(path, f"{FILE_NAME} must be as it was written; got other text, or another checksum of its own.")
     return manifest
-
-
-def _has_types(manifest: Manifest) -> bool:
-    """Whether all that is read of a manifest is of the kind that is written: JSON can hold any."""
-    files = all(
-        (type(e.path), type(e.rows), type(e.bytes), type(e.sha256)) == (str, int, int, str) and e.bytes >= 0
-        for e in manifest.files
-    )
-    parents = isinstance(manifest.parents, list) and all(
-        isinstance(parent, dict) and {"table", "sha256"} <= parent.keys() for parent in manifest.parents
-    )
-    lists = all(isinstance(value, list) for value in (manifest.inputs, manifest.bad_files))
-    return files and parents and lists and isinstance(manifest.config, dict) and isinstance(manifest.details, dict)
 
 
 def check_files(folder: Path, manifest: Manifest, work: Work) -> Checked:
