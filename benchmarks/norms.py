@@ -1,6 +1,7 @@
 """Norms against -log P(w) for GloVe and for one space without biases, and GloVe's freedom to shift: see docs/quality.md."""
 
 import argparse
+import math
 from pathlib import Path
 
 import matplotlib
@@ -52,7 +53,7 @@ def shift_glove(folder: Path, pairs: Path) -> None:
     words, contexts, biases = (np.load(folder / f"_{name}.npy") for name in ("words_alone", "contexts_alone", "biases"))
     size, dim = words.shape
     config = TrainConfig(**{**table.manifest.config, "preset": "glove"})
-    shards = PairShards(pairs, Weighing.of(manifest, np.asarray(table.counts), config), size, 0.0, 1, True)
+    shards = PairShards(pairs, Weighing.of(manifest, np.asarray(table.counts), config), size, 0.0, 1, math.inf)
 
     def loss(words, contexts, biases):
         first, second = padded(size, dim + 2, np.float32), padded(size, dim + 2, np.float32)

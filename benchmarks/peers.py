@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import resource
 import shutil
@@ -56,7 +57,9 @@ class Judge:
         table = load_vocabulary(run / "vocabulary")
         self.words, self.counts = table["word"].to_pylist(), table["count"].to_numpy()
         manifest, config = Manifest.load(run / "pairs", "pairs"), TrainConfig(**PUBLISHED)
-        shards = PairShards(run / "pairs", Weighing.of(manifest, self.counts, config), len(self.words), 0.0, 1, True)
+        shards = PairShards(
+            run / "pairs", Weighing.of(manifest, self.counts, config), len(self.words), 0.0, 1, math.inf
+        )
         self.rows = [shards.load(shard).rows for shard in range(len(shards))]
         self.cells = manifest.rows
 

@@ -41,7 +41,7 @@ class Forecast:
     """Memory and disk in bytes, time in seconds; ``sentence`` is for the reader.
 
     ``disk`` is what is written, ``shuffle`` what Spark keeps on disk meanwhile.
-    ``fits``: all shards stay in memory; else ``readers`` threads decode ahead of the solver.
+    ``fits``: all shards stay in memory; else ``room`` bytes of them do, and ``readers`` threads decode ahead of the solver.
     """
 
     sentence: str
@@ -50,6 +50,7 @@ class Forecast:
     seconds: float
     fits: bool = True
     readers: int = 1
+    room: float = math.inf
     shuffle: int = 0
 
 
@@ -169,18 +170,21 @@ def forecast_training(
         )
     shards = cells * BYTES_PER_CELL[config.solver]
     fits = vectors + shards <= memory
-    readers = threads if fits else _readers(cells if largest is None else largest, config, threads, memory - vectors)
+    largest = cells if largest is None else largest
+    readers = threads if fits else _readers(largest, config, threads, memory - vectors)
+    worked_on = largest * (BYTES_PER_CELL[config.solver] + readers * BYTES_PER_CELL_DECODING)
+    room = 0 if config.solver == "adagrad" else memory - vectors - worked_on
     resident = vectors + min(shards, memory - vectors)
     flops = 10.0 * config.dim * cells if config.solver == "rows" else 25.0 * config.dim * cells
     seconds = config.passes * flops / FLOPS_PER_SECOND / threads
-    how = "the shards stay in memory" if fits else "the shards are read again in each pass"
+    how = "the shards stay in memory" if fits else f"{1 - room / shards:.0%} of the shards are read again in each pass"
     table, state = words * (config.dim * 8 * (2 * config.spaces - 1) + 60), words * config.dim * 4 * config.spaces
     disk = table + 2 * state * (2 if config.solver == "adagrad" else 1)  # a checkpoint is written beside the one before
     sentence = (
         f"Training {words:,} words x {config.dim} dims on {cells:,} cells will take about {show_size(resident)} of memory "
         f"({how}), {show_size(disk)} of disk and {_show_seconds(seconds)} with {threads} threads."
     )
-    return Forecast(sentence, resident, disk, seconds, fits, readers)
+    return Forecast(sentence, resident, disk, seconds, fits, readers, math.inf if fits else room)
 
 
 def _readers(cells: int, config: TrainConfig, threads: int, memory: int) -> int:

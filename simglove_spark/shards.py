@@ -1,13 +1,14 @@
 """The pair table as the trainer reads it: shard by shard, as rows of cells in numpy arrays.
 
-Shards that fit the memory budget are decoded once and kept; when they don't, they are decoded again in each pass, one ahead
-of the solver. The order of shards, rows and cells is the same either way.
+As many shards as fit the memory budget are decoded once and kept; the others are decoded again in each pass, ahead of the
+solver. The order of shards, rows and cells is the same either way.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simglove_spark.errors import InputError
-from simglove_spark.kernels.cells import split_held_out
+from simglove_spark.kernels.cells import count_cells, split_held_out
 from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.manifest import FileEntry, Manifest, checked_source, known_source
@@ -25,6 +26,7 @@ from simglove_spark.storage.paths import StorePath
 
 # Arrow uses buffers of this size again; larger ones it gives back, and each new page costs a fault
 CELLS_PER_BATCH = 1 << 16
+KINDS = np.int32, np.float32, np.float32  # of context, weight and pmi of a cell
 
 Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]  # of a pair table
 
@@ -79,14 +81,14 @@ class PairShards:
         Share of the pairs that is kept out.
     seed : int
         Of the hash that decides which.
-    keep : bool
-        Whether decoded shards stay in memory.
+    room : float
+        Bytes of decoded cells that may stay in memory.
     """
 
     def __init__(
-        self, folder: Path, weighing: Weighing, vocabulary_size: int, held_out: float, seed: int, keep: bool
+        self, folder: Path, weighing: Weighing, vocabulary_size: int, held_out: float, seed: int, room: float
     ) -> None:
-        self.folder, self.weighing, self.keep = folder, weighing, keep
+        self.folder, self.weighing, self._room, self._lock = folder, weighing, room, Lock()
         self.manifest = Manifest.load(folder, "pairs")
         self.seed, self.threshold = np.uint64(seed), np.uint64(int(held_out * 2**64))
         self._files = {shard_number(entry): entry for entry in self.manifest.own_files}
@@ -102,39 +104,58 @@ class PairShards:
         self._words = np.split(order.astype(np.int32), np.searchsorted(shards[order], np.arange(1, len(self))))
         self._decoded: dict[int, Shard] = {}
         self._checked: set[int] = set()
+        self._lent: dict[int, list[np.ndarray]] = {}
+        self._spare: list[list[np.ndarray]] = []
 
     def __len__(self) -> int:
         return int(self.manifest.details["num_shards"])
 
-    def stream(self, order: Sequence[int], threads: int = 1) -> Iterator[tuple[int, Shard]]:
-        """The shards in the given order, decoded ahead by ``threads`` threads."""
+    def stream(self, order: Sequence[int], threads: int = 1, reuse: bool = False) -> Iterator[tuple[int, Shard]]:
+        """The shards in the given order, decoded ahead by ``threads`` threads.
+
+        With ``reuse`` the rows of a shard that does not stay in memory are good until the next shard is asked for: others are then
+        decoded into their arrays, since fresh memory costs a third of decoding.
+        """
         with ThreadPoolExecutor(threads, thread_name_prefix="shard-reader") as readers:
-            waiting = [readers.submit(self.load, shard) for shard in order[:threads]]
+            waiting = [readers.submit(self.load, shard, reuse) for shard in order[:threads]]
             for place, shard in enumerate(order):
                 decoded = waiting.pop(0).result()
                 if place + threads < len(order):
-                    waiting.append(readers.submit(self.load, order[place + threads]))
+                    waiting.append(readers.submit(self.load, order[place + threads], reuse))
                 yield shard, decoded
+                if reuse and shard in self._lent:
+                    self._spare.append(self._lent.pop(shard))
 
-    def load(self, shard: int) -> Shard:
-        """One shard, from memory or from its file.
+    def load(self, shard: int, reuse: bool = False) -> Shard:
+        """One shard, from memory or from its file; ``reuse`` as for `stream`.
 
         Raises
         ------
         InputError
             When the file is missing, changed, foreign, or its cells are not those of a pair table.
         """
-        if shard not in self._decoded:
-            decoded = self._decode(shard)
-            if not self.keep:
-                return decoded
+        if shard in self._decoded:
+            return self._decoded[shard]
+        stays = self._stays(shard)
+        decoded = self._decode(shard, reuse and not stays)
+        if stays:
             self._decoded[shard] = decoded
-        return self._decoded[shard]
+        return decoded
 
-    def _decode(self, shard: int) -> Shard:
+    def _stays(self, shard: int) -> bool:
+        cells = self._files[shard].rows if shard in self._files else 0
+        size = cells * sum(np.dtype(kind).itemsize for kind in KINDS)
+        with self._lock:
+            stays = size <= self._room
+            self._room -= size if stays else 0
+        return stays
+
+    def _decode(self, shard: int, reuse: bool) -> Shard:
         entry = self._files.get(shard)
-        kept = RowsBuilder(self._words[shard], self.weighing, entry.rows if entry else 0)
-        held_out = RowsBuilder(self._words[shard], self.weighing, 0)
+        with self._lock:
+            columns = self._spare.pop() if reuse and self._spare else None
+        kept = RowsBuilder(self._words[shard], self.weighing, entry.rows if entry else 0, columns)
+        held_out = RowsBuilder(self._words[shard], self.weighing)
         for words, contexts, counts in self._batches(shard, entry) if entry else ():
             if not self.threshold:
                 kept.add(words, contexts, counts)
@@ -145,6 +166,8 @@ class PairShards:
             kept.add(*(array[~out] for array in (words, contexts, counts)))
             held_out.add(*(array[once] for array in (words, contexts, counts)))
         self._checked.add(shard)
+        if reuse:
+            self._lent[shard] = kept.columns
         return Shard(kept.rows(), held_out.rows())
 
     def _batches(self, shard: int, entry: FileEntry) -> Iterator[Columns]:
@@ -210,12 +233,22 @@ class RowsBuilder:
     weighing : Weighing
     capacity : int
         Cells to make room for at first.
+    columns : list of int32[m], float32[m], float32[m], optional
+        To be filled if they have room for as many.
     """
 
-    def __init__(self, own: NDArray[np.int32], weighing: Weighing, capacity: int) -> None:
-        self.own, self.weighing, self.size = own, weighing, 0
+    def __init__(
+        self,
+        own: NDArray[np.int32],
+        weighing: Weighing,
+        capacity: int = 0,
+        columns: list[np.ndarray] | None = None,
+    ) -> None:
+        self.own, self.weighing, self.size, self.row = own, weighing, 0, 0
         self.sizes = np.zeros(own.size, np.int64)
-        self.columns: list[np.ndarray] = [np.empty(capacity, kind) for kind in (np.int32, np.float32, np.float32)]
+        if columns is None or columns[0].size < capacity:
+            columns = [np.empty(capacity, kind) for kind in KINDS]
+        self.columns = columns
 
     def add(self, words: np.ndarray, contexts: np.ndarray, counts: np.ndarray) -> None:
         """Take the next cells: three columns of a pair table."""
@@ -228,8 +261,11 @@ class RowsBuilder:
         all_contexts, weights, pmis = (column[self.size : end] for column in self.columns)
         all_contexts[:] = contexts
         self.weighing.weigh(words, contexts, counts, weights, pmis)
-        starts = np.flatnonzero(np.diff(words, prepend=-1))
-        self.sizes[np.searchsorted(self.own, words[starts])] += np.diff(starts, append=words.size)
+        self.row = count_cells(words, self.own, self.row, self.sizes)
+        if self.row < 0:  # cells are checked when they are read for the first time
+            raise InputError(
+                "shard must stay as it is while it is trained on; got words that it had not. Count the pairs again."
+            )
         self.size = end
 
     def rows(self) -> Rows:

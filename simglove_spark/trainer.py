@@ -95,7 +95,7 @@ def train(
         forecast.refuse_what_cannot_fit(expected, scratch_of(output), local=False)
     effective = effective_counts.read(pairs, manifest, counts.size)
     weighing = Weighing.of(manifest, counts if effective is None else effective, config)
-    shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, expected.fits)
+    shards = PairShards(pairs, weighing, counts.size, config.held_out, config.seed, expected.room)
     solver: RowSolver | AdagradSolver
     if config.solver == "rows":
         solver = RowSolver(counts, config, threads)
@@ -224,7 +224,8 @@ class _Loop:
         self.watched.tell(self.solver.vectors, **told)
 
     def _stream(self, order: list[int], task: Task) -> Iterator[tuple[int, Shard]]:
-        for shard, decoded in self.shards.stream(order, self.readers):
+        one_by_one = isinstance(self.solver, RowSolver)
+        for shard, decoded in self.shards.stream(order, self.readers, reuse=one_by_one):
             self.watch.see(shard, decoded)
             yield shard, decoded
             task.advance(decoded.rows.size + 2 * decoded.held_out.size)

@@ -1,5 +1,6 @@
 """Two spaces, GloVe, losses of the user's own, warm starts, weights without a limit: each against brute force."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -296,7 +297,7 @@ def test_a_warm_start_keeps_known_words_and_solves_the_new_ones(tmp_path: Path, 
     weighing = Weighing.of(
         Manifest.load(folder / "pairs", "pairs"), solver_counts := np.array(list(COUNTS.values())), config
     )
-    shards = PairShards(folder / "pairs", weighing, solver_counts.size, 0.0, 1, True)
+    shards = PairShards(folder / "pairs", weighing, solver_counts.size, 0.0, 1, math.inf)
     start_from(str(tmp_path / "earlier"), pa.array(names), solver, shards, Progress())
     np.testing.assert_array_equal(solver.vectors[known], earlier.vectors[known])
     rows = {shard: shards.load(shard).rows for shard in range(4)}

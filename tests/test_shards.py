@@ -1,6 +1,8 @@
 """The pair table as the trainer reads it: rows, held-out pairs, re-reading, and tables that are not what they say."""
 
 import json
+import math
+import time
 from pathlib import Path
 
 import naive_training as naive
@@ -14,7 +16,7 @@ from simglove_spark.kernels import cells as cell_kernels
 from simglove_spark.kernels import hashes
 from simglove_spark.manifest import FILE_NAME, FileEntry, Manifest, hash_file, sealed
 from simglove_spark.pmi import Weighing
-from simglove_spark.shards import PairShards, Rows, Shard
+from simglove_spark.shards import PairShards, Rows, RowsBuilder, Shard
 
 SIZE = 40
 COUNTS = tables.word_counts(SIZE)
@@ -28,10 +30,10 @@ def write(folder: Path, num_shards: int = 3) -> Path:
     return folder / "pairs"
 
 
-def opened(folder: Path, held_out: float = 0.0, seed: int = 1, keep: bool = True, size: int = SIZE) -> PairShards:
+def opened(folder: Path, held_out: float = 0.0, seed: int = 1, room: float = math.inf, size: int = SIZE) -> PairShards:
     counts = np.array(list(COUNTS.values())[:size])
     weighing = Weighing.of(Manifest.load(folder, "pairs"), counts, TrainConfig(count_power=1, x_max=100, alpha=0.75))
-    return PairShards(folder, weighing, size, held_out, seed, keep)
+    return PairShards(folder, weighing, size, held_out, seed, room)
 
 
 def cells_of(rows: Rows) -> dict[tuple[int, int], tuple[float, float]]:
@@ -149,18 +151,60 @@ def test_hash_kernels_are_their_py_func_and_the_naive_hash(seed: int) -> None:
     assert naive.splitmix64(0) == 0xE220A8397B1DCDAF
 
 
+def test_cells_are_counted_by_word_part_after_part() -> None:
+    own = np.array([2, 3, 5, 9], np.int32)
+    parts = [np.array(part, np.int32) for part in ([2, 2, 5], [], [5, 9], [9])]
+    for function in (cell_kernels.count_cells, cell_kernels.count_cells.py_func):
+        sizes, row = np.zeros(4, np.int64), 0
+        for part in parts:
+            row = function(part, own, row, sizes)
+        assert (sizes.tolist(), row) == ([2, 0, 2, 2], 3)
+        for strange in ([1], [4], [10], [2, 4], [3, 10]):
+            assert function(np.array(strange, np.int32), own, 0, np.zeros(4, np.int64)) == -1
+
+
+def test_cells_of_other_words_than_at_first_are_refused(tmp_path: Path) -> None:
+    shards = opened(write(tmp_path), room=0)
+    builder = RowsBuilder(shards.load(0).rows.words[1:], shards.weighing, 4)
+    columns = np.zeros(1, np.int32), np.ones(1, np.int32), np.ones(1, np.int64)
+    with pytest.raises(InputError) as error:
+        builder.add(*columns)
+    assert str(error.value) == (
+        "shard must stay as it is while it is trained on; got words that it had not. Count the pairs again."
+    )
+
+
 @pytest.mark.parametrize("threads", [1, 2, 9])
-@pytest.mark.parametrize("keep", [True, False])
-def test_the_stream_keeps_the_order_and_the_bytes(tmp_path: Path, keep: bool, threads: int) -> None:
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_the_stream_keeps_the_order_and_the_bytes(tmp_path: Path, share: float, threads: int) -> None:
     folder = write(tmp_path, 6)
     expected = [opened(folder, 0.2).load(shard) for shard in range(6)]
-    shards = opened(folder, 0.2, keep=keep)
+    sizes = [12 * entry.rows for entry in Manifest.load(folder, "pairs").files]
+    room = share * sum(sizes)
+    shards = opened(folder, 0.2, room=room)
     for order in ([4, 0, 5, 1, 3, 2], [0, 1, 2, 3, 4, 5]):
         streamed = list(shards.stream(order, threads))
         assert [shard for shard, _ in streamed] == order
         for shard, decoded in streamed:
             assert_same(decoded, expected[shard])
-    assert (shards.load(3) is shards.load(3)) == keep
+    kept = [shard for shard in range(6) if shards.load(shard) is shards.load(shard)]
+    size = sum(sizes[shard] for shard in kept)
+    assert size <= room
+    assert all(size + sizes[shard] > room for shard in range(6) if shard not in kept)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_arrays_are_used_again_once_the_next_shard_is_asked_for(tmp_path: Path, share: float, threads: int) -> None:
+    folder = write(tmp_path, 6)
+    expected = [opened(folder, 0.2).load(shard) for shard in range(6)]
+    shards, addresses = opened(folder, 0.2, room=share * 12 * len(PAIRS)), set()
+    for number in range(5):
+        for shard, decoded in shards.stream(range(6), threads, reuse=True):
+            time.sleep(0.02 if number == 1 else 0)  # let the readers write what they can
+            assert_same(decoded, expected[shard])
+            addresses.add(decoded.rows.pmis.ctypes.data)
+    assert len(addresses) < 6 + threads + 1
 
 
 def replaced(folder: Path, shard: int, cells: list[tables.Cell]) -> Path:

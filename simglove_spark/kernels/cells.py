@@ -59,3 +59,19 @@ def split_held_out(words, contexts, seed, threshold, held_out):
         held_out[cell] = is_held_out(words[cell], contexts[cell], seed, threshold)
         found += held_out[cell]
     return found
+
+
+@kernel
+def count_cells(words, own, row, sizes):
+    """Add to ``sizes`` (int64[n]) the cells of each of the words ``own`` (int32[n], ascending).
+
+    ``words`` (int32[m]) are those of more cells, ascending; ``row`` (int64) is the place in ``own`` of the last cell before
+    them, 0 at first. Returns that of their last one, or -1 when a word is none of ``own``.
+    """
+    for word in words:
+        while row < own.size and own[row] < word:
+            row += 1
+        if row == own.size or own[row] != word:
+            return -1
+        sizes[row] += 1
+    return row
