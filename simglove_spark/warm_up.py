@@ -4,6 +4,7 @@ Compiled code is kept on disk by numba, where workers find it. Nothing depends o
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -22,27 +23,35 @@ from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import build_word_table
 
 
-def start_warm_up() -> threading.Thread:
-    """Compile in a thread that ends with the process."""
-    thread = threading.Thread(target=warm_up, daemon=True, name="warm-up")
+def start_warm_up(work: Callable[[], object] | None = None) -> threading.Thread:
+    """Compile in a thread that ends with the process: all kernels, or those of ``work``."""
+    thread = threading.Thread(target=_quietly, args=(work or warm_up,), daemon=True, name="warm-up")
     if can_cache():
         thread.start()
     return thread
 
 
+def _quietly(work: Callable[[], object]) -> None:
+    with suppress(Exception):  # whatever is wrong shows again, and better, where the kernels are used
+        work()
+
+
 def warm_up() -> None:
     """Send a line of text through the kernels of counting and of the row solver."""
-    with suppress(Exception):  # whatever is wrong shows again, and better, where the kernels are used
-        text = clean(pa.array([b"a b c d a b"], pa.binary()))[0]
-        counter = WordCounter(1 << 20)
-        for block in spans(text):
-            counter.add(block)
-        counter.drain()
-        table = build_word_table(pa.array(["a", "b", "c", "d"]))
-        pairs = PairCounter(table, distance_weights(2, "flat"), 1, 1 << 20)
-        runs = [*count_piece(WordIds(table), pairs, Piece(text, 1, 0)), *pairs.drain()]
-        cells = next(merged_tables([run for _, run in runs], table.size))
-        _solve(cells, np.array([2, 2, 1, 1]))
+    _solve(count_a_line(), np.array([2, 2, 1, 1]))
+
+
+def count_a_line() -> pa.Table:
+    """Send a line of text through the kernels of counting; returns its cells."""
+    text = clean(pa.array([b"a b c d a b"], pa.binary()))[0]
+    counter = WordCounter(1 << 20)
+    for block in spans(text):
+        counter.add(block)
+    counter.drain()
+    table = build_word_table(pa.array(["a", "b", "c", "d"]))
+    pairs = PairCounter(table, distance_weights(2, "flat"), 1, 1 << 20)
+    runs = [*count_piece(WordIds(table), pairs, Piece(text, 1, 0)), *pairs.drain()]
+    return next(merged_tables([run for _, run in runs], table.size))
 
 
 def _solve(cells: pa.Table, counts: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ def _start(slots: int) -> int:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told, env=settings, start_new_session=True
         )
         atexit.register(server.kill)
+        with suppress(ImportError):  # what is missing is told where it is used
+            import pyspark.sql.connect.session  # noqa: F401 - half a second, in which the server starts
         port = server.stdout.readline() if server.stdout else b""
         if port:
             return int(port)

@@ -19,6 +19,9 @@ def serve(slots: int) -> None:
     server.start(background=True)
     sys.stdout.buffer.write(f"{server.listening_address[1]}\n".encode())
     sys.stdout.flush()
+    from simglove_spark.warm_up import count_a_line, start_warm_up
+
+    start_warm_up(count_a_line)  # while the client imports what it needs, and plans
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGKILL)  # threads at work in a kernel cannot be ended one by one
 
