@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import spark_events
 from measure_run import watch
 
-from simglove_spark import cooccurrence, text_ranges, vocabulary
+from simglove_spark import cooccurrence, occurrence, text_ranges
 from simglove_spark.config import CorpusConfig, PairsConfig
 from simglove_spark.corpus import list_inputs
 from simglove_spark.manifest import Manifest
@@ -24,6 +25,7 @@ from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.table_files import write_file
 from simglove_spark.text_rows import Cleaning, spans
+from simglove_spark.word_blocks import blocks_of
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import WordTable, build_word_table
@@ -61,9 +63,13 @@ def count_words(tasks: list[Any], shards: int, clock: Clock) -> int:
         for own in task:
             for piece in clock.each("read, check UTF-8", text_ranges.pieces_of(own, Cleaning())):
                 for block in clock.each("tokenise", spans(piece.column, piece.is_open)):
-                    handed_out += sum(batch.nbytes for batch in clock.call("count words", counter.add, block))
-        handed_out += clock.call("hand out words", counter.drain).nbytes
+                    handed_out += sum(_bytes(batch) for batch in clock.call("count words", counter.add, block))
+        handed_out += clock.call("hand out words", lambda counter=counter: _bytes(counter.drain()))
     return handed_out
+
+
+def _bytes(counted: pa.RecordBatch) -> int:
+    return sum(batch.nbytes for batch in blocks_of(counted))
 
 
 def count_pairs(tasks: list[Any], table: WordTable, shards: int, clock: Clock) -> dict[int, list[bytes]]:
@@ -106,7 +112,7 @@ def kernels(text: Path, run: Path) -> tuple[dict[str, float], dict[str, int]]:
     tasks = text_ranges.plan(listed, TASKS)
     shards = cooccurrence.shards_for(PairsConfig(), manifest.details["total_words"])
     for_words, for_pairs = Clock(), Clock()
-    word_bytes = count_words(tasks, vocabulary.shards_for(listed), for_words)
+    word_bytes = count_words(tasks, occurrence.shards_for(listed), for_words)
     runs = count_pairs(tasks, table, shards, for_pairs)
     with tempfile.TemporaryDirectory() as name:
         cells, written = merge_and_write(runs, len(words), Path(name), for_pairs)

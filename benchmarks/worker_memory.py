@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from zipf_corpus import names, write_corpus
 
-from simglove_spark import cooccurrence, vocabulary, word_table
+from simglove_spark import cooccurrence, occurrence, word_table
 from simglove_spark.config import PairsConfig
 from simglove_spark.manifest import new_manifest
 from simglove_spark.memory import parse_size
@@ -66,7 +66,7 @@ def map_copy(place: Path) -> int:
 
 def count_words(text: Path, memory: int) -> int:
     read = partial(pieces, tasks=_tasks(text), cleaning=Cleaning())
-    return sum(batch.nbytes for batch in vocabulary._count_partition(_numbers(), read, 4, memory, WordCounter, None))
+    return sum(batch.nbytes for batch in occurrence._count_partition(_numbers(), read, 4, memory, WordCounter, None))
 
 
 def count_pairs(text: Path, place: Path, memory: int) -> dict[str, int]:

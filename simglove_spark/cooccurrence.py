@@ -14,7 +14,7 @@ import pyarrow as pa
 from simglove_spark import effective_counts
 from simglove_spark.config import PairsConfig
 from simglove_spark.effective_counts import EFFECTIVE_SHARD
-from simglove_spark.engines.order import in_order
+from simglove_spark.engines.order import by_number, in_order
 from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import InputError
 from simglove_spark.kernels import runs
@@ -140,7 +140,7 @@ def write_pairs(counted: "DataFrame", folder: str, num_shards: int, vocabulary_s
 def write_runs(counted: "DataFrame", num_shards: int, write_shard: WriteShard) -> "DataFrame":
     """Shuffle runs, as `count_runs` gives them, to their shards; ``write_shard`` makes rows of the report of each."""
     write = partial(_write_partition, write_shard=write_shard)
-    return in_workers(in_order(counted.repartition(num_shards, "shard"), "shard"), write, REPORT_DDL)
+    return in_workers(in_order(by_number(counted, num_shards), "shard"), write, REPORT_DDL)
 
 
 def _write_partition(batches: Iterator[pa.RecordBatch], write_shard: WriteShard) -> Iterator[pa.RecordBatch]:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, g
 import numpy as np
 import pyarrow as pa
 
-from simglove_spark import cooccurrence, counting, vocabulary
+from simglove_spark import cooccurrence, counting, occurrence, vocabulary
 from simglove_spark.cache import temporary_home
 from simglove_spark.choices import check_choice
 from simglove_spark.config import CorpusConfig, PairsConfig, RunConfig, SparkConfig, VocabularyConfig
 from simglove_spark.corpus import TABLE
-from simglove_spark.engines.order import in_order
+from simglove_spark.engines.order import by_number, in_order
 from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
@@ -35,7 +35,7 @@ from simglove_spark.session import worker_memory
 from simglove_spark.sources import Source, cleaning_of, source_of, text_column
 from simglove_spark.spark_errors import translated
 from simglove_spark.storage.paths import path_of
-from simglove_spark.table_files import COUNTER_SHARD, REPORT_DDL, by_shard, report_batch, write_file
+from simglove_spark.table_files import REPORT_DDL, by_shard, report_batch, write_file
 from simglove_spark.text_rows import Piece
 from simglove_spark.tokenizing import load_tokenizer
 
@@ -76,8 +76,8 @@ def count_words(df: "DataFrame", column: str | None = None, **options: Any) -> "
         When the column is not there, or holds neither text nor lists of words.
     """
     corpus, spark = _configs([CorpusConfig, SparkConfig], options, column=_column(df, column))
-    counted = vocabulary.count_words([_source(df, corpus)], _partitions(df), worker_memory(spark))
-    return counted.where(f"shard != {COUNTER_SHARD}").selectExpr("cast(word AS string) AS word", "count")
+    shards = _partitions(df)
+    return occurrence.summed_words(occurrence.count_words([_source(df, corpus)], shards, worker_memory(spark)), shards)
 
 
 def count_pairs(
@@ -127,7 +127,7 @@ def count_pairs(
     shards, table = pairs.num_shards or _partitions(df), (str(folder), words.content_sha256)
     counted = cooccurrence.count_pairs([_source(df, corpus)], table, pairs, shards, worker_memory(spark))
     merge = partial(_merge_partition, vocabulary_size=words.rows)
-    runs = in_order(counted.where("shard >= 0").repartition(shards, "shard"), "shard")
+    runs = in_order(by_number(counted.where("shard >= 0"), shards), "shard")
     return in_workers(runs, merge, "word_id int, context_id int, count long")
 
 

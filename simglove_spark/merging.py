@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from simglove_spark import effective_counts, vocabulary
+from simglove_spark import effective_counts, occurrence, vocabulary
 from simglove_spark.config import BuildConfig, VocabularyConfig
 from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.effective_counts import KEPT_WORDS
@@ -106,9 +106,9 @@ def _merge_words(
         _refuse_what_does_not_fit(opened, resources)
         with building(folder, resources.overwrite) as staging, progress.task("merge words", unit="words") as task:
             report = []
-            for shard, words in enumerate(_words_by_shard(opened, schema, vocabulary.shards_for(read["inputs"]))):
+            for shard, words in enumerate(_words_by_shard(opened, schema, occurrence.shards_for(read["inputs"]))):
                 if words.num_rows:
-                    groups = row_groups([words], vocabulary.ROWS_PER_GROUP)
+                    groups = row_groups([words], occurrence.ROWS_PER_GROUP)
                     report.append(write_file(staging, f"words-{shard:05d}", schema, groups))
                 task.advance(words.num_rows)
             _finish(opened, schema, staging, report, read)

@@ -1,7 +1,5 @@
-"""Counting words (Spark) and choosing the vocabulary (driver)."""
+"""Choosing the vocabulary from counts of words, on the driver."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,128 +9,26 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from simglove_spark.config import VocabularyConfig
-from simglove_spark.corpus import total_bytes
-from simglove_spark.engines.order import in_order
-from simglove_spark.engines.turns import in_workers
 from simglove_spark.errors import ConfigError, InputError
-from simglove_spark.joined_counter import JoinedCounter
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
-from simglove_spark.memory import left_for_tables
 from simglove_spark.output import building
 from simglove_spark.phrase_table import copy_beside
 from simglove_spark.progress import Progress
 from simglove_spark.runs.there import parents_of_vocabulary, words_are_chosen
-from simglove_spark.schemas import VOCABULARY, WORD_COUNTS, word_counts_schema
-from simglove_spark.sources import Source, map_sources
-from simglove_spark.storage.paths import path_of
+from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
 from simglove_spark.table_files import (
-    COUNTER_SHARD,
-    REPORT_DDL,
-    by_shard,
     commit,
-    counter,
     read_batches,
-    report_batch,
-    row_groups,
     write_file,
 )
-from simglove_spark.text_rows import Piece, spans
-from simglove_spark.word_counter import DocumentCounter, WordCounter
 from simglove_spark.word_lists import UNLISTED, WordLists, told
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    pass
 
-ROWS_PER_GROUP = 1 << 20
-BYTES_PER_SHARD = 64 << 20
 MOST_WORDS = 2**31 - 2  # ids are int32
 
 Phrases = tuple[Path, str]  # folder of a complete table that has phrases, and which table it is
-
-
-def shards_for(inputs: list[dict[str, Any]]) -> int:
-    """Number of files of a word_counts table: by the bytes of its inputs."""
-    return max(2, total_bytes(inputs) // BYTES_PER_SHARD)
-
-
-def count_words(
-    sources: list[Source],
-    num_shards: int,
-    memory: int,
-    documents: bool = False,
-    phrases: tuple[str, str] | None = None,
-) -> "DataFrame":
-    """Occurrences of every word: columns shard int, word binary, count long, each word once.
-
-    Parameters
-    ----------
-    sources : list of Source
-    num_shards : int
-        Shards of the table; a word's shard is chosen by its bytes.
-    memory : int
-        Bytes that each Python worker may take, all in all.
-    documents : bool
-        Whether to count the rows that hold each word too, as one more column documents long; sources must have whole rows.
-    phrases : tuple of str, optional
-        Folder of a table of phrases that all workers can read, and its content's checksum: these are counted joined. Not
-        with ``documents``.
-
-    Returns
-    -------
-    DataFrame
-        Rows of shard -1 are counters: `rows`, and `bad_words` that were not UTF-8.
-    """
-    counter = DocumentCounter if documents else WordCounter
-    count = partial(_count_partition, num_shards=num_shards, memory=memory, counter=counter, phrases=phrases)
-    counted = map_sources(sources, count, ", ".join(["shard int, word binary", *(f"{n} long" for n in counter.names)]))
-    grouped = counted.repartition(num_shards, "shard").groupBy("shard", "word")
-    sums = (f"`sum({name})` AS {name}" for name in counter.names)
-    summed = grouped.agg(dict.fromkeys(counter.names, "sum")).selectExpr("shard", "word", *sums)
-    return summed.where("shard < 0 OR count > 0") if phrases else summed  # some words never stand alone
-
-
-def _count_partition(
-    batches: Iterator[pa.RecordBatch],
-    pieces: Callable[[Iterator[pa.RecordBatch]], Iterator[Piece]],
-    num_shards: int,
-    memory: int,
-    counter: type[WordCounter],
-    phrases: tuple[str, str] | None,
-) -> Iterator[pa.RecordBatch]:
-    joined = None if phrases is None else JoinedCounter(phrases, num_shards)
-    table = counter(left_for_tables(memory, 0 if joined is None else joined.nbytes), num_shards)
-    rows = bad_words = 0
-    for piece in pieces(batches):
-        rows, bad_words = rows + piece.rows, bad_words + piece.bad
-        for block in spans(piece.column, piece.is_open):
-            yield from table.add(block)
-        if joined is not None:
-            joined.add(piece)
-    yield table.drain()
-    if joined is not None:
-        yield joined.drain()
-    names = pa.array([b"rows", b"bad_words"], pa.binary())
-    shards, numbers = pa.array([COUNTER_SHARD] * 2, pa.int32()), pa.array([rows, bad_words])
-    yield pa.RecordBatch.from_arrays(
-        [shards, names, *[numbers] * len(counter.names)], ["shard", "word", *counter.names]
-    )
-
-
-def write_word_counts(counts: "DataFrame", folder: str, documents: bool = False) -> "DataFrame":
-    """Write one sorted file per shard into ``folder``; the report's rows tell of them (see `table_files`)."""
-    write = partial(_write_partition, folder=folder, schema=word_counts_schema(documents))
-    return in_workers(in_order(counts, "shard", "word"), write, REPORT_DDL)
-
-
-def _write_partition(batches: Iterator[pa.RecordBatch], folder: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for shard, slices in by_shard(batches):
-        tables = (pa.table({name: part[name] for name in schema.names}) for part in slices)
-        if shard == COUNTER_SHARD:
-            rows = [row for table in tables for row in table.to_pylist()]
-            yield report_batch([counter(row["word"].decode(), row["count"]) for row in rows])
-        else:
-            groups = (table.cast(schema) for table in row_groups(tables, ROWS_PER_GROUP))
-            yield report_batch([write_file(path_of(folder), f"words-{shard:05d}", schema, groups)])
 
 
 def choose_vocabulary(folder: Path, config: VocabularyConfig, lists: WordLists) -> tuple[pa.Table, dict[str, int]]:

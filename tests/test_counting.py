@@ -24,6 +24,7 @@ from pyarrow import orc
 from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary
 from simglove_spark.config import CorpusConfig, PairsConfig, PhrasesConfig, RunConfig, TrainConfig, VocabularyConfig
 from simglove_spark.corpus import list_inputs
+from simglove_spark.engines.order import by_number
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, checked_path
 from simglove_spark.progress import Progress
@@ -231,6 +232,15 @@ def test_shards_hold_whole_rows_in_order_both_directions_and_no_self_pairs(built
         assert keys == sorted(set(keys))
     cells = {(word, other): count for word, other, count in rows_of(built, "pairs")}
     assert all(cells[other, word] == count and word != other for (word, other), count in cells.items())
+
+
+def test_each_shard_has_a_task_of_its_own(spark: "SparkSession") -> None:
+    if spark.version.startswith(("3.", "4.0")):
+        pytest.skip("Spark 4.1 has it")
+    frame = by_number(spark.range(-2, 9).selectExpr("CAST(id AS INT) AS shard").repartition(3), 9)
+    places = {row.shard: row.task for row in frame.selectExpr("shard", "spark_partition_id() AS task").collect()}
+    assert sorted(places) == list(range(-2, 9))
+    assert {places[shard] for shard in range(9)} == set(range(9))
 
 
 def test_word_counts_ascend_in_each_file(built: Path) -> None:

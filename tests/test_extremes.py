@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_counting import KEEP_ALL, WINDOW, check, checksums, corpus_of, expected_of, rows_of, run_stages
 
-from simglove_spark import cooccurrence, table_files, text_ranges, vocabulary
+from simglove_spark import cooccurrence, occurrence, table_files, text_ranges
 from simglove_spark.config import PairsConfig
 from simglove_spark.manifest import Manifest
 from simglove_spark.sources import source_of
@@ -53,8 +53,8 @@ def test_partitions_with_nothing_in_them(tmp_path: Path, spark: "SparkSession") 
     words, pairs = tmp_path / "words", tmp_path / "pairs"
     for folder in (words, pairs):
         folder.mkdir()
-    counts = vocabulary.count_words([source_of(frame, Cleaning())], 2, 1 << 20)
-    files, total, counters = table_files.commit(words, vocabulary.write_word_counts(counts, str(words)).collect())
+    counts = occurrence.count_words([source_of(frame, Cleaning())], 2, 1 << 20)
+    files, total, counters = table_files.commit(words, occurrence.write_word_counts(counts, str(words), 2).collect())
     assert (total, counters["rows"]) == (5, 1)
     assert sorted((entry.path, entry.sha256) for entry in files) == checksums(output, "word_counts")
     known = Manifest.load(output / "vocabulary", "vocabulary")

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_counting import KEEP_ALL, WINDOW, all_files, context, corpus_of
 
-from simglove_spark import counting, merging, text_ranges, vocabulary
+from simglove_spark import counting, merging, occurrence, text_ranges
 from simglove_spark.cli import main
 from simglove_spark.config import CorpusConfig, RunConfig, TrainConfig, VocabularyConfig
 from simglove_spark.errors import ConfigError, InputError, ResourceError
@@ -96,8 +96,8 @@ def test_merging_in_two_steps_is_merging_at_once(days: Path, tmp_path: Path) -> 
 def test_many_files_of_words_are_those_of_counting_at_once(
     days: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vocabulary, "BYTES_PER_SHARD", 2000)
-    monkeypatch.setattr(vocabulary, "ROWS_PER_GROUP", 10)
+    monkeypatch.setattr(occurrence, "BYTES_PER_SHARD", 2000)
+    monkeypatch.setattr(occurrence, "ROWS_PER_GROUP", 10)
     monkeypatch.setattr(text_ranges, "LEAST_BYTES", 500)
     everything = corpus_of(*(days / f"day{day}.txt" for day in range(3)))
     counting.count_words(everything, KEEP, tmp_path / "whole", context())

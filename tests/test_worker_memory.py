@@ -21,7 +21,7 @@ import re, sys
 from functools import partial
 from pathlib import Path
 import pyarrow as pa
-from simglove_spark import cooccurrence, vocabulary, word_table
+from simglove_spark import cooccurrence, occurrence, word_table
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.text_ranges import pieces, plan
 from simglove_spark.text_rows import Cleaning
@@ -32,7 +32,7 @@ tasks = plan([{"path": str(text), "bytes": text.stat().st_size}], 1)
 read = partial(pieces, tasks=[[own for task in tasks for own in task]], cleaning=Cleaning())
 batches = iter([pa.RecordBatch.from_pydict({"id": [0]})])
 if what == "words":
-    handed_out = sum(1 for _ in vocabulary._count_partition(batches, read, 4, memory, WordCounter, None))
+    handed_out = sum(1 for _ in occurrence._count_partition(batches, read, 4, memory, WordCounter, None))
 else:
     cooccurrence.shared_word_table = lambda *_: word_table._mapped(place)
     counter = partial(PairCounter, weights=distance_weights(10, "harmonic"), num_shards=2)

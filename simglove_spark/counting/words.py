@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from simglove_spark import forecast, vocabulary
+from simglove_spark import forecast, occurrence, vocabulary
 from simglove_spark.config import CorpusConfig, VocabularyConfig, content_config
 from simglove_spark.corpus import list_inputs
 from simglove_spark.counting.context import Context, Files, bad_files_of, check_bytes, slots_and_memory, without
@@ -93,9 +93,9 @@ def _count_words(
         with watched(spark, "count words", task, rooms):
             inputs = with_snapshots(spark, inputs)
             sources = read_corpus(spark, inputs, corpus, local_slots(context.spark), whole_rows=config.documents)
-            shards, table = vocabulary.shards_for(inputs), joined and (str(joined[0]), joined[1].content_sha256)
-            counts = vocabulary.count_words(sources, shards, context.worker_memory, config.documents, table)
-            report = vocabulary.write_word_counts(counts, str(staging), config.documents).collect()
+            shards, table = occurrence.shards_for(inputs), joined and (str(joined[0]), joined[1].content_sha256)
+            counts = occurrence.count_words(sources, shards, context.worker_memory, config.documents, table)
+            report = occurrence.write_word_counts(counts, str(staging), shards, config.documents).collect()
     files, total_words, counters = commit(staging, report)
     check_bytes(corpus, counters, context.progress)
     if total_words == 0:

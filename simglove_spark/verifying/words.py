@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import FileEntry
+from simglove_spark.occurrence import shards_for
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import check, word_counts_schema
 from simglove_spark.table_files import exact_sum
@@ -16,7 +17,7 @@ from simglove_spark.text_rows import bytes_of, offsets_of
 from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.verifying.files import Checked, Work
 from simglove_spark.verifying.findings import Findings
-from simglove_spark.vocabulary import by_count, shards_for
+from simglove_spark.vocabulary import by_count
 
 
 def check_word_counts(table: Checked, work: Work) -> None:
