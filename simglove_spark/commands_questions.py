@@ -271,7 +271,9 @@ def _show(answers: dict[str, Answer]) -> None:
         if "pmi" in found.more:
             figures = {"similarity": found.more["similarity"], **found.more["pmi"]}
             numbers = ", ".join(
-                f"{name} {_shown(value)}" for name, value in figures.items() if name not in ("first", "second")
+                f"{name} {_shown(value)}"
+                for name, value in figures.items()
+                if name not in ("first", "second") and value is not None
             )
             Console(highlight=False).print(numbers, soft_wrap=True, markup=False)
 

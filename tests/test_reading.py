@@ -47,8 +47,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Vectors tables whose corpus was read in several ways."""
     folder = tmp_path_factory.mktemp("reading")
     matrix = np.random.default_rng(4).standard_normal((len(WORDS), 4))
-    for name, settings in SETTINGS.items():
-        details = {"reading": settings} if settings else {}
+    for name, told in SETTINGS.items():
+        details = {"reading": told} if told else {}
         Vectors(WORDS, matrix, range(9, 9 - len(WORDS), -1)).save(folder / name, details=details)
     return folder
 
@@ -90,16 +90,16 @@ def test_vectors_read_as_their_manifest_tells(home: Path, name: str, text: str, 
 
 
 def test_training_tells_how_the_corpus_was_read(tmp_path: Path) -> None:
-    for name, settings in SETTINGS.items():
+    for name, told in SETTINGS.items():
         folder = tmp_path / name
-        vocabulary = tables.write_vocabulary(folder / "vocabulary", tables.word_counts(12), column="body", **settings)
+        vocabulary = tables.write_vocabulary(folder / "vocabulary", tables.word_counts(12), column="body", **told)
         tables.write_pairs(folder / "pairs", tables.random_pairs(12, 40), vocabulary)
         made = folder / "vocabulary", folder / "pairs", folder / "vectors"
         train_vectors(*made, options(), RunConfig(threads=1, memory="1g"), Progress())
         manifest = Manifest.load(folder / "vectors", "vectors")
-        assert manifest.details["reading"] == settings
-        assert Vectors.load(folder / "vectors").reading == Reading(**settings, is_named=False)
-        assert Lineage.of(Vectors.load(folder / "vectors")).reading == settings  # also where no vocabulary lies beside
+        assert manifest.details["reading"] == told
+        assert Vectors.load(folder / "vectors").reading == Reading(**told, is_named=False)
+        assert Lineage.of(Vectors.load(folder / "vectors")).reading == told  # also where no vocabulary lies beside
 
 
 @pytest.mark.parametrize(
