@@ -74,8 +74,8 @@ def test_any_right_answer_counts_and_none_of_the_first_pair(tmp_path: Path) -> N
         assert counted(result.measure("3CosAdd", "all")) == told
         assert counted(result.measure("3CosAdd", "k")) == counted(result.measure("3CosAdd", "x")) == told
     assert result.setting == (
-        "unit vectors, argmax over the 6 most frequent words less those asked and all answers of the first pair, any right "
-        "answer counts"
+        "unit vectors, argmax over the 6 most frequent words less those asked and all answers of the first pair (BATS: any "
+        "right answer counts)"
     )
 
 

@@ -13,7 +13,7 @@ from simglove_spark.errors import InputError
 from simglove_spark.evaluate.lines import is_numeric, lines, shown
 
 LOOKS = "a folder of .txt files, or of folders of them, with a word, a tab and its answers between slashes (BATS)"
-BARRED = "those asked and all answers of the first pair, any right answer counts"
+BARRED = "those asked and all answers of the first pair (BATS: any right answer counts)"
 HEAD = 5
 _NUMBER = re.compile(r"^\d+_")
 
