@@ -17,6 +17,7 @@ import spark_events
 from measure_run import watch
 
 from simglove_spark import cooccurrence, occurrence, text_ranges
+from simglove_spark.cleaning import Cleaning
 from simglove_spark.config import CorpusConfig, PairsConfig
 from simglove_spark.corpus import list_inputs
 from simglove_spark.manifest import Manifest
@@ -24,7 +25,7 @@ from simglove_spark.memory import left_for_tables
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import PAIRS
 from simglove_spark.table_files import write_file
-from simglove_spark.text_rows import Cleaning, spans
+from simglove_spark.text_rows import spans
 from simglove_spark.word_blocks import blocks_of
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_ids import WordIds

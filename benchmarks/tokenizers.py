@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from simglove_spark.cleaning import Cleaning
 from simglove_spark.text_ranges import Range, pieces_of
-from simglove_spark.text_rows import Cleaning, spans
+from simglove_spark.text_rows import spans
 from simglove_spark.word_counter import WordCounter
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from zipf_corpus import names, write_corpus
 
 from simglove_spark import cooccurrence, occurrence, word_table
+from simglove_spark.cleaning import Cleaning
 from simglove_spark.config import PairsConfig
 from simglove_spark.manifest import new_manifest
 from simglove_spark.memory import parse_size
@@ -24,7 +25,6 @@ from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.schemas import VOCABULARY
 from simglove_spark.table_files import commit, write_file
 from simglove_spark.text_ranges import pieces, plan
-from simglove_spark.text_rows import Cleaning
 from simglove_spark.word_counter import WordCounter
 
 MIB = 2**20

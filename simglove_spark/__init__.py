@@ -3,6 +3,6 @@
 Nothing here imports Spark or numba: `Vectors` loads in a plain Python with numpy and pyarrow.
 """
 
-from simglove_spark.vectors import Vectors
+from simglove_spark.vectors import Reading, Vectors
 
-__all__ = ["Vectors"]
+__all__ = ["Reading", "Vectors"]

@@ -32,7 +32,7 @@ def _paths(name: str, help: str) -> Parameter:
 
 SETS = {
     "similarity": "Word similarity files: word, word and score in columns.",
-    "analogy": "Analogy files: `: section` lines, and questions of four words.",
+    "analogy": "Analogy files: `: section` lines, and questions of four words; or folders such as BATS_3.0.",
     "categories": "Categorisation files: word and category in columns (extra `evaluation`).",
     "sentences": "Sentence similarity files: the STS benchmark's columns, or two sentences and a score between tabs.",
     "keywords": "Folders of documents with docsutf8/*.txt and keys/*.key, such as Inspec (extra `evaluation`).",

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from simglove_spark.config import TextConfig
 from simglove_spark.errors import ConfigError, ResourceError
 from simglove_spark.option_checks import PairsFolder, VectorsFolder, Whole, open_pairs, require
 from simglove_spark.pages.report.word_map import Projection
+from simglove_spark.questions import read_texts_as
 from simglove_spark.storage.paths import path_of
 from simglove_spark.storage.texts import replace_text
 from simglove_spark.vectors import Vectors
@@ -56,6 +58,7 @@ def explore(
     *,
     vectors: VectorsFolder,
     pairs: PairsFolder = None,
+    reading: TextConfig = TextConfig(),
     port: Annotated[Whole, Parameter(help="Port on 127.0.0.1; 0 takes any that is free.")] = 8642,
 ) -> None:
     """Serve a page on this machine to ask vectors: words, analogies, keywords of a text, and what stands behind two words."""
@@ -64,6 +67,7 @@ def explore(
 
     require(0 <= port <= 65535, "port", "lie between 0 and 65535", port, "Leave it out.")
     known = Vectors.load(path_of(vectors))
+    read_texts_as(reading, known)
     answers = Answers(known, open_pairs(pairs))
     with Server(answers, port) as server:
         Thread(target=answers.prepare, daemon=True).start()

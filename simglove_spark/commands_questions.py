@@ -13,6 +13,7 @@ from rich.text import Text
 
 from simglove_spark import questions
 from simglove_spark.asking.sentences import Candidates, How, KeywordMeasure, told
+from simglove_spark.config import TextConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.option_checks import Json, PairsFolder, VectorsFolder, Whole, open_pairs
 from simglove_spark.shown import short_text
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Words = Annotated[str, Parameter(help="Words to ask for; - or none: standard input, one question a line.")]
 TopN = Annotated[Whole, Parameter(help="How many words to show.")]
-Lowercase = Annotated[bool, Parameter(negative="", help="Put the text into lower case first.")]
 Asked = TypeVar("Asked")
 TITLE = 40  # characters of a question over its answers
 
@@ -90,35 +90,35 @@ def keywords(
         Parameter(help="z: against an average text; inner product or cosine with the sum; sif: weighed."),
     ] = "z",
     candidates: Annotated[Candidates, Parameter(help="The text's own words, or all that are known.")] = "text",
-    lowercase: Lowercase = False,
+    reading: TextConfig = TextConfig(),
     json: Json = False,
 ) -> None:
     """Words that a text calls for most."""
 
     def answer(known: Vectors, line: str) -> Answer:
-        sentence = known.sentence((line.lower() if lowercase else line).split())
+        sentence = known.sentence(line)
         found = _ranked(known.keywords(sentence, topn, measure, candidates), measure)
         return Answer(found.rows, {"unknown": sentence.unknown})
 
     asked = " ".join(text)
-    _ask(text, str, answer, {asked: asked}, vectors, json)
+    _ask(text, str, answer, {asked: asked}, vectors, json, reading=reading)
 
 
 def similarity(
     *texts: Annotated[str, Parameter(help="Two texts; - or none: standard input, two a line with a tab between.")],
     vectors: VectorsFolder,
     how: Annotated[How, Parameter(help="What is compared: see Vectors.sentence_vector.")] = "whitened",
-    lowercase: Lowercase = False,
+    reading: TextConfig = TextConfig(),
     json: Json = False,
 ) -> None:
     """How alike two texts are: the cosine of their sums of words."""
 
     def answer(known: Vectors, pair: tuple[str, str]) -> Answer:
-        first, second = (known.sentence((text.lower() if lowercase else text).split()) for text in pair)
+        first, second = map(known.sentence, pair)
         row = {"first": pair[0], "second": pair[1], "similarity": known.sentence_similarity(first, second, how)}
         return Answer([row], {"unknown": tuple(dict.fromkeys(first.unknown + second.unknown))})
 
-    _ask_of_two(texts, answer, vectors, json)
+    _ask_of_two(texts, answer, vectors, json, reading=reading)
 
 
 def pmi(*words: Words, vectors: VectorsFolder, pairs: PairsFolder = None, json: Json = False) -> None:
@@ -156,10 +156,11 @@ def _ask_of_two(
     folder: str,
     as_json: bool,
     pairs: "PairTable | None" = None,
+    reading: TextConfig | None = None,
 ) -> None:
     if words and not questions.are_piped(words) and len(words) != 2:
         raise ConfigError(f"words must be two; got {len(words)}. Put a text of several words into quotes.")
-    _ask(words, questions.tabbed_pair, answer, {" | ".join(words): words}, folder, as_json, pairs)
+    _ask(words, questions.tabbed_pair, answer, {" | ".join(words): words}, folder, as_json, pairs, reading)
 
 
 def _ask(
@@ -170,6 +171,7 @@ def _ask(
     folder: str,
     as_json: bool,
     pairs: "PairTable | None" = None,
+    reading: TextConfig | None = None,
     by_question: bool = False,
 ) -> None:
     """Answer the questions ``given``, or those of standard input, each of whose lines ``parse`` reads.
@@ -178,12 +180,12 @@ def _ask(
     """
     if questions.are_piped(words):
         lines = questions.lines()
-        _answer_lines(lines, parse, answer, _load(folder, pairs), as_json or not sys.stdout.isatty())
+        _answer_lines(lines, parse, answer, _load(folder, pairs, reading), as_json or not sys.stdout.isatty())
         return
     if not words:
         raise questions.no_words()
     questions.check_text(words)
-    known = _load(folder, pairs)
+    known = _load(folder, pairs, reading)
     answers = {asked: answer(known, question) for asked, question in given.items()}
     for found in answers.values():
         _tell_unknown(found, "")
@@ -196,8 +198,10 @@ def _ask(
             _print_line({"question": asked, "answers": found.rows, **found.more})
 
 
-def _load(folder: str, pairs: "PairTable | None") -> Vectors:
+def _load(folder: str, pairs: "PairTable | None", reading: TextConfig | None) -> Vectors:
     known = Vectors.load(path_of(folder))
+    if reading is not None:
+        questions.read_texts_as(reading, known)
     if pairs is not None:
         known.check_pairs(pairs)
     return known
@@ -267,7 +271,9 @@ def _show(answers: dict[str, Answer]) -> None:
         if "pmi" in found.more:
             figures = {"similarity": found.more["similarity"], **found.more["pmi"]}
             numbers = ", ".join(
-                f"{name} {_shown(value)}" for name, value in figures.items() if name not in ("first", "second")
+                f"{name} {_shown(value)}"
+                for name, value in figures.items()
+                if name not in ("first", "second") and value is not None
             )
             Console(highlight=False).print(numbers, soft_wrap=True, markup=False)
 

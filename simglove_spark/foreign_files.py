@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
+from simglove_spark.cleaning import is_utf8
 from simglove_spark.errors import InputError
-from simglove_spark.text_rows import is_utf8
 
 ROWS = 1 << 16
 CSV_BLOCK = 8 << 20  # no row may be longer

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from simglove_spark.choices import is_tokenizer
 from simglove_spark.errors import InputError
 
 MOST = 2**63
@@ -43,6 +44,10 @@ def escapes(path: str) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_object(value: Any) -> bool:
@@ -84,6 +89,7 @@ _whole, _count = _between(-MOST, MOST), _between(0, MOST)
 _file = _with({"path": _is_text, "rows": _count, "bytes": _count, "sha256": _is_text}, stored=_is_text)
 _input = {"bytes": _or_none(_count), "modified": _or_none(_whole), "weight": _whole}
 _number = _or_none(lambda value: type(value) in (int, float) and math.isfinite(value))
+_reading = {"normalize": lambda value: value in ("none", "nfkc"), "tokenizer": is_tokenizer, "lowercase": _is_bool}
 _pass = _with({}, loss=_number, held_out_loss=_number)
 
 FIELDS: dict[str, Test] = {
@@ -109,6 +115,7 @@ DETAILS: dict[str, Test] = {
     "weighting": _is_text,
     "counters": _named(_whole),
     "passes": _each(_pass),
+    "reading": lambda value: _with({}, **_reading)(value) and value.keys() <= _reading.keys(),
     "imported": _with({"format": _is_text, "files": _each(_file)}),
 }
 #: Options that a later stage reckons with; of all others it only asks whether they are the same.

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simglove_spark import effective_counts, occurrence, vocabulary
+from simglove_spark.cleaning import offsets_of
 from simglove_spark.config import BuildConfig, VocabularyConfig
 from simglove_spark.cooccurrence import merged_tables
 from simglove_spark.effective_counts import KEPT_WORDS
@@ -29,7 +30,7 @@ from simglove_spark.progress import Progress
 from simglove_spark.schemas import PAIRS, check_cells, word_counts_schema
 from simglove_spark.shards import shard_number
 from simglove_spark.table_files import commit, counter, read_batches, readable, row_groups, write_file
-from simglove_spark.text_rows import bytes_of, offsets_of
+from simglove_spark.text_rows import bytes_of
 from simglove_spark.trainer import memory_budget
 from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.word_lists import read_lists

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TypeVar
 
+from simglove_spark.config import TextConfig
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.vectors import Vectors
 
 STANDARD_INPUT = "-"
 Asked = TypeVar("Asked")
@@ -62,6 +64,12 @@ def lines() -> Iterator[Line]:
 def no_words() -> ConfigError:
     """The error of a command without a question."""
     return ConfigError("words must be given; got none. Write for example: simglove similar king --vectors RUN/vectors")
+
+
+def read_texts_as(options: TextConfig, known: Vectors) -> None:
+    """Let the vectors cut texts as the options say, and else as their corpus was; refuses a tokenizer that cannot be had."""
+    known.reading = known.reading.over(**asdict(options))
+    known.reading.check()
 
 
 def check_text(words: Sequence[str]) -> None:

@@ -91,6 +91,7 @@ def _walk(folder: Path, road: Road, record: Record, progress: Progress) -> None:
             ("vectors",),
         ),
     }
+    record.hear(progress)
     start_warm_up()
     with record.running():
         for name, (stage, tables) in stages.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from simglove_spark.cleaning import Cleaning
 from simglove_spark.config import CorpusConfig
 from simglove_spark.corpus import TABLE, is_here, is_plain, is_table, kind_by_name
 from simglove_spark.engines.file_rows import pieces as pieces_of_parts
@@ -20,7 +21,7 @@ from simglove_spark.spark_errors import first_line
 from simglove_spark.storage.schemes import for_spark, is_store
 from simglove_spark.text_ranges import pieces as pieces_of_ranges
 from simglove_spark.text_ranges import plan
-from simglove_spark.text_rows import Cleaning, Piece, pieces
+from simglove_spark.text_rows import Piece, pieces
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -141,7 +142,7 @@ def _kind(entry: dict[str, Any], config: CorpusConfig) -> str:
 
 def _read(spark: "SparkSession", kind: str, entries: list[dict[str, Any]], config: CorpusConfig) -> "DataFrame":
     """One column ``text`` of all rows."""
-    paths = [_uri(entry["path"]) for entry in entries]
+    paths = [uri_of(entry["path"]) for entry in entries]
     # half a file counted as a whole one would be a wrong table, whatever the cluster's settings allow
     reader = spark.read.options(ignoreCorruptFiles="false", ignoreMissingFiles="false")
     # checksums of Parquet pages, where a writer put them: by itself Spark does not look
@@ -188,7 +189,7 @@ def _quoted(column: str) -> str:
     return "`" + column.replace("`", "``") + "`"
 
 
-def _uri(path: str) -> str:
+def uri_of(path: str) -> str:
     """URI of a listed file; what Spark would take for a pattern is escaped, since the file is named to the letter."""
     if not is_here(path):
         return path

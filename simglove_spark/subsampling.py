@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from simglove_spark.cleaning import clean, offsets_of
 from simglove_spark.kernels import subsample
-from simglove_spark.text_rows import Origin, Piece, Places, Spans, bytes_of, clean, offsets_of
+from simglove_spark.text_rows import Origin, Piece, Places, Spans, bytes_of
 
 ALWAYS = np.uint64(2**64 - 1)
 

@@ -14,10 +14,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
+from simglove_spark.cleaning import Cleaning, clean
 from simglove_spark.errors import InputError
 from simglove_spark.row_breaks import RowBreaks, rows_between
 from simglove_spark.storage.corpora import reading
-from simglove_spark.text_rows import LONGEST_WORD, Cleaning, Origin, Piece, bytes_of, clean, too_long
+from simglove_spark.text_rows import LONGEST_WORD, Origin, Piece, bytes_of, too_long
 from simglove_spark.tokenizing import needs_whole_rows
 
 BLOCK_BYTES, AHEAD_BYTES = 4 << 20, 1 << 16

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simglove_spark.asking.reading import READING, reading_told
 from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.config import RunConfig, TrainConfig, content_config
 from simglove_spark.manifest import Manifest
@@ -64,13 +65,14 @@ def _trained_and_saved(
     trained = train(vocabulary, pairs, config, run, progress, output)
     matrix, extra = handed_out(trained.solver, config)
     vectors = Vectors(trained.words.to_pylist(), matrix, trained.counts)
+    words = Manifest.load(vocabulary, "vocabulary")
     timeless = [{k: v for k, v in record.items() if k not in TIMED} for record in trained.passes]
     return vectors.save(
         output,
         config=content_config(config),
         parents=trained.parents,
         seed=config.seed,
-        details={"passes": timeless},
+        details={"passes": timeless, READING: reading_told(words.config)},
         overwrite=run.overwrite,
         extra=extra,
     )

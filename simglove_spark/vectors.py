@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from simglove_spark import output, schemas, vectors_table
 from simglove_spark.asking.meaning import Meaning
 from simglove_spark.asking.passes import unit_rows
+from simglove_spark.asking.reading import Reading
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest, new_manifest
 from simglove_spark.publishing.latest import resolved
@@ -21,7 +22,7 @@ from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors_table import COUNTS, MATRIX, TABLE, refuse_non_finite
 from simglove_spark.word_index import WordIndex, open_array
 
-__all__ = ["Vectors", "unit_rows"]
+__all__ = ["Reading", "Vectors", "unit_rows"]
 
 
 class Vectors(Meaning):
@@ -37,6 +38,8 @@ class Vectors(Meaning):
         Finite and read-only; a memory map when loaded from a table.
     manifest : Manifest or None
         What the table was made from, when loaded from one.
+    reading : Reading
+        How text that is asked becomes words.
     """
 
     def __init__(self, words: Sequence[str], matrix: ArrayLike, counts: ArrayLike | None = None) -> None:
@@ -58,7 +61,7 @@ class Vectors(Meaning):
         self._set(values, numbers, None)
 
     @classmethod
-    def load(cls, folder: str | Path, verify: bool = False) -> Self:
+    def load(cls, folder: str | Path, verify: bool = False, reading: Reading | None = None) -> Self:
         """Open a vectors table by memory map; one in a store is first fetched into this user's cache, once a machine.
 
         Parameters
@@ -67,6 +70,8 @@ class Vectors(Meaning):
             Folder of the table, or one that `simglove publish` wrote latest.json into: then of the published vectors.
         verify
             Read every byte and compare checksums and ids; without it only the files' sizes and shapes are checked.
+        reading
+            How text that is asked becomes words; by default as the corpus was read, which the manifest tells.
 
         Raises
         ------
@@ -80,6 +85,7 @@ class Vectors(Meaning):
         vectors.words = WordIndex.open(folder, size)
         matrix = open_array(folder / MATRIX, np.float32, (size, dim))
         vectors._set(matrix, open_array(folder / COUNTS, np.int64, (size,)), manifest)
+        vectors.reading = reading or vectors.reading
         return vectors
 
     def save(

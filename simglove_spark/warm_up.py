@@ -10,6 +10,7 @@ from contextlib import suppress
 import numpy as np
 import pyarrow as pa
 
+from simglove_spark.cleaning import clean
 from simglove_spark.config import TrainConfig
 from simglove_spark.cooccurrence import count_piece, merged_tables
 from simglove_spark.kernels.compile import can_cache
@@ -17,7 +18,7 @@ from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.pmi import Weighing
 from simglove_spark.row_solver import RowSolver
 from simglove_spark.shards import RowsBuilder, Shard
-from simglove_spark.text_rows import Piece, clean, spans
+from simglove_spark.text_rows import Piece, spans
 from simglove_spark.word_counter import WordCounter
 from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import build_word_table

@@ -3,8 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
+from simglove_spark.cleaning import offsets_of
 from simglove_spark.kernels import tokens
-from simglove_spark.text_rows import LONGEST_WORD, Spans, bytes_of, offsets_of, too_long
+from simglove_spark.text_rows import LONGEST_WORD, Spans, bytes_of, too_long
 
 FIRST_WORDS = 1 << 14
 MOST_MEMORY = 3 << 30  # a third of it is handed out at once, and Arrow's offsets have 31 bits

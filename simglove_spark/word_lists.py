@@ -13,12 +13,12 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from simglove_spark.cleaning import Cleaning, clean, is_utf8
 from simglove_spark.config import VocabularyConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.phrase_table import phrase_files
 from simglove_spark.storage.paths import path_of
-from simglove_spark.text_rows import Cleaning, clean, is_utf8
 from simglove_spark.tokenizing import needs_whole_rows
 from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.word_table import ABSENT, build_word_table

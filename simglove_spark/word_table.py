@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from simglove_spark.cache import temporary_home
+from simglove_spark.cleaning import offsets_of
 from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.kernels import tokens
 from simglove_spark.kernels.phrases import index_phrases
@@ -26,7 +27,7 @@ from simglove_spark.memory import show_size
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import WORD_COUNTS
 from simglove_spark.storage.paths import path_of
-from simglove_spark.text_rows import bytes_of, offsets_of
+from simglove_spark.text_rows import bytes_of
 
 ABSENT = tokens.HOLE
 ARRAYS = ("word_bytes", "word_offsets", "slots", "ids", "counts", "round_slots", "phrase_keys", "phrase_words")

@@ -1,6 +1,7 @@
 """Small complete vocabulary and pair tables on disk, made without Spark by the package's own writers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +16,13 @@ Pairs = dict[tuple[int, int], int]
 Cell = tuple[int, int, int]
 
 
-def write_vocabulary(folder: Path, counts: dict[str, int]) -> Manifest:
-    """A vocabulary table; ids are in the order given."""
+def write_vocabulary(folder: Path, counts: dict[str, int], **config: Any) -> Manifest:
+    """A vocabulary table; ids are in the order given, ``config`` is told by the manifest."""
     folder.mkdir(parents=True)
     columns = [list(counts), np.arange(len(counts), dtype=np.int32), np.array(list(counts.values()), np.int64)]
     report = write_file(folder, "vocabulary", VOCABULARY, [pa.table(columns, schema=VOCABULARY)])
     details = {"total_words": sum(counts.values()), "vocabulary_size": len(counts)}
-    manifest = new_manifest("vocabulary", VOCABULARY, [entry(report)], {"min_count": 1}, details=details)
+    manifest = new_manifest("vocabulary", VOCABULARY, [entry(report)], {"min_count": 1, **config}, details=details)
     manifest.save(folder)
     return manifest
 

@@ -102,8 +102,8 @@ ROAD = {
     "similar": ["vectors", "topn", "json"],
     "correlate": ["vectors", "topn", "json", "normalize"],
     "analogy": ["vectors", "minus", "topn", "json"],
-    "keywords": ["vectors", "topn", "measure", "candidates", "lowercase", "json"],
-    "similarity": ["vectors", "how", "lowercase", "json"],
+    "keywords": ["vectors", "topn", "measure", "candidates", "lowercase", "tokenizer", "normalize", "json"],
+    "similarity": ["vectors", "how", "lowercase", "tokenizer", "normalize", "json"],
     "pmi": ["vectors", "pairs", "json"],
     "explain": ["vectors", "pairs", "topn", "json"],
     "demo": ["output", "threads", "memory"],
@@ -120,7 +120,7 @@ ROAD = {
     ],
     "export-pairs": ["pairs", "vocabulary", "format", "output", "overwrite"],
     "report": ["output", "evaluation", "watch", "map-words", "projection", "overwrite"],
-    "explore": ["vectors", "pairs", "port"],
+    "explore": ["vectors", "pairs", "port", "tokenizer", "normalize", "lowercase"],
 }
 
 
@@ -175,7 +175,7 @@ def flags(command: str) -> dict[str, str]:
         patch.setenv("COLUMNS", "400")
         assert cli.main([command, "--help"]) == 0
         text = out.getvalue()
-    row = r"^│ (?:\*|  )? *(?:--([a-z0-9-]+)|[A-Z]+)(?: [A-Z]+)?(?:\.\.\.)?(?:  +(\S.*?))? *│$"
+    row = r"^│ (?:\*|  )? *(?:--([a-z0-9-]+)(?: --no-[a-z-]+)?|[A-Z]+)(?: [A-Z]+)?(?:\.\.\.)?(?:  +(\S.*?))? *│$"
     rows = re.findall(row, text, re.MULTILINE)
     assert len(rows) == text.count("\n│")
     return {name or "words": sentence for name, sentence in rows}

@@ -96,7 +96,8 @@ def test_keywords_are_recognised_by_their_folders(tmp_path: Path) -> None:
 
 LOOKED = (
     "Looked for keywords: a folder with docsutf8/*.txt and keys/*.key of the same names, a key a line; analogy: lines ': name' of "
-    "sections, and questions of four words between blanks; sentences: columns between tabs: genre, file, year, id, score, sentence, "
+    "sections, and questions of four words between blanks; or a folder of .txt files, or of folders of them, with a word, a tab and its "
+    "answers between slashes (BATS); sentences: columns between tabs: genre, file, year, id, score, sentence, "
     "sentence (STS benchmark); sentence, sentence, score; or a header with sentence1, sentence2, score; similarity: two words and a "
     "number, in columns of tabs, commas, semicolons or blanks, with or without a header; categories: a word and its category, in "
     "columns of tabs, commas, semicolons or blanks, without numbers. Name its kind, as --similarity does, to be told which line "

@@ -16,6 +16,7 @@ import zstandard
 from pyarrow import orc
 
 from simglove_spark import forecast, sampling
+from simglove_spark.cleaning import AS_IT_IS, Cleaning, clean
 from simglove_spark.config import PairsConfig, TrainConfig
 from simglove_spark.cooccurrence import count_piece
 from simglove_spark.errors import InputError, ResourceError
@@ -27,7 +28,7 @@ from simglove_spark.forecast import (
 )
 from simglove_spark.pair_counter import PairCounter, distance_weights
 from simglove_spark.sampling import first_value, sample_corpus
-from simglove_spark.text_rows import AS_IT_IS, Cleaning, Piece, clean
+from simglove_spark.text_rows import Piece
 from simglove_spark.word_ids import WordIds
 from simglove_spark.word_table import WordTable, build_word_table
 

@@ -115,6 +115,22 @@ def test_the_layout_of_sentence_transformers_is_read(tmp_path: Path) -> None:
     assert loaded.matrix[:-1].tobytes() == MATRIX.tobytes()
 
 
+def test_what_sentence_transformers_loads_by(tmp_path: Path) -> None:
+    """Its StaticEmbedding without torch: the module's class and folder, the tokenizer, one tensor, and the mean of a text's rows."""
+    numpy, tokenizers = pytest.importorskip("safetensors.numpy"), pytest.importorskip("tokenizers")
+    folder = exported(tmp_path, "safetensors")
+    (module,) = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    assert module["type"] == "sentence_transformers.models.StaticEmbedding"
+    tensors = numpy.load_file(folder / module["path"] / "model.safetensors")
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / module["path"] / "tokenizer.json"))
+    rows = tensors["embedding.weight"] if "embedding.weight" in tensors else tensors["embeddings"]
+    assert len(rows) == tokenizer.get_vocab_size()
+    tokenizer.no_padding()
+    king, both = tokenizer.encode_batch(["king", "été  机场\nnobody"], add_special_tokens=False)
+    assert rows[king.ids].mean(axis=0).tobytes() == MATRIX[1].tobytes()
+    np.testing.assert_allclose(rows[both.ids].mean(axis=0), (MATRIX[3] + MATRIX[4]) / 3, atol=1e-6)  # <unk> is zeros
+
+
 def test_sentence_transformers_loads_the_same_folder(tmp_path: Path) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     model = sentence_transformers.SentenceTransformer(str(exported(tmp_path, "safetensors")), device="cpu")
@@ -196,6 +212,24 @@ def test_projector_files_read_line_by_line(tmp_path: Path) -> None:
     (folder / "metadata.tsv").write_text("".join(f"{word}\n" for word in WORDS), encoding="utf-8")
     loaded = load_vectors(folder)
     assert (list(loaded.words), loaded.counts.any()) == (WORDS, False)
+
+
+def test_tensorboards_projector_serves_every_number(tmp_path: Path) -> None:
+    plugin = pytest.importorskip("tensorboard.plugins.projector.projector_plugin")
+    base, test = pytest.importorskip("tensorboard.plugins.base_plugin"), pytest.importorskip("werkzeug.test")
+    context = base.TBContext(logdir=str(exported(tmp_path, "projector")))
+    apps = plugin.ProjectorPlugin(context).get_plugin_apps()
+
+    def asked(name: str) -> bytes:
+        answer = test.Client(apps[f"/{name}"]).get("/", query_string={"run": ".", "name": "words"})
+        assert answer.status_code == 200
+        return answer.data
+
+    (told,) = json.loads(asked("info"))["embeddings"]
+    assert (told["tensorName"], told["tensorShape"]) == ("words", [SIZE, DIM])
+    assert asked("tensor") == MATRIX.tobytes()
+    lines = asked("metadata").decode().split("\n")
+    assert lines[:3] == ["word\tcount", f"the\t{SIZE}", f"king\t{SIZE - 1}"]
 
 
 def test_every_format_is_proved_here() -> None:

@@ -21,11 +21,11 @@ from hostile import make_hostile
 from pyarrow import orc
 from test_text_ranges import cut, words_in
 
+from simglove_spark.cleaning import is_utf8
 from simglove_spark.config import CorpusConfig
 from simglove_spark.corpus import list_inputs
 from simglove_spark.errors import SimgloveError
 from simglove_spark.sampling import text_bytes
-from simglove_spark.text_rows import is_utf8
 
 SHORT = 8
 MANY = int(os.environ.get("SIMGLOVE_FUZZ", "1000"))

@@ -424,3 +424,55 @@ def test_wrong_usage_is_told_in_a_line(
     err = capsys.readouterr().err
     assert (got, err.count("\n")) == (code, 1)
     assert message in err
+
+
+# --- neighbours after each pass ---
+
+
+def watching_run(folder: Path, neighbours: Any, sha256: str | None = None) -> Path:
+    manifest = write_run(folder, HOSTILE)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    record["stages"]["train"]["sha256"] = sha256 or manifest.content_sha256
+    (folder / "run.json").write_text(json.dumps({**record, "neighbours": neighbours}), encoding="utf-8")
+    return folder
+
+
+def test_neighbours_are_shown_as_they_settled(tmp_path: Path) -> None:
+    evil = HOSTILE[0]
+    heard = [
+        {"sweep": 1, "word": evil, "nearest": ["a", evil], "stayed": 0},
+        {"sweep": 1, "word": "w15", "nearest": ["b"], "stayed": 0},
+        {"sweep": 2, "word": evil, "nearest": [evil, "c"], "stayed": 1},
+    ]
+    folder = watching_run(tmp_path / "run", heard)
+    assert tables.settling(RunFolder.read(folder)) == {
+        "unit": "sweep",
+        "words": {
+            evil: [
+                {"pass": 1, "nearest": [("a", False), (evil, False)]},
+                {"pass": 2, "nearest": [(evil, False), ("c", True)]},
+            ],
+            "w15": [{"pass": 1, "nearest": [("b", False)]}],
+        },
+    }
+    text = rendered(folder)
+    assert Page(text).open == []
+    assert "As they settled" in Page(text).text
+    assert "<b>c</b>" in text
+    assert len(Page(text).scripts) == 3
+
+
+@pytest.mark.parametrize(
+    ("neighbours", "sha256"),
+    [
+        ([], None),
+        ("x", None),
+        ([{"sweep": 1, "word": "a", "nearest": ["b"], "stayed": 0}], "0" * 64),  # of another training
+        ([1, {}, {"word": "a"}, {"word": "a", "nearest": [1], "stayed": 0, "sweep": 1}], None),
+        ([{"word": "a", "nearest": ["b"], "stayed": 0}], None),
+    ],
+)
+def test_without_neighbours_of_its_own_nothing_is_shown(tmp_path: Path, neighbours: Any, sha256: str | None) -> None:
+    folder = watching_run(tmp_path / "run", neighbours, sha256)
+    assert tables.settling(RunFolder.read(folder)) is None
+    assert "As they settled" not in rendered(folder)

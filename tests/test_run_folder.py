@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from simglove_spark.runs import record as record_module
 from simglove_spark.runs.plan import Plan
 from simglove_spark.runs.reading import read_record, state_of
 from simglove_spark.runs.record import Record, counters
+from simglove_spark.runs.settling import Settling
 from simglove_spark.runs.stages import plan_run, plan_training
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -106,6 +109,41 @@ def test_a_run_that_fails_tells_it_and_goes_on_at_the_stage(
         "count-pairs": True,
         "train": False,
     }
+
+
+def test_neighbours_of_watched_words_are_kept_by_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run.txt").write_text("a b c\n")
+    road = finished.road_of(tmp_path / "run.txt")
+    road = replace(road, resources=replace(road.resources, watch=("w1", "w2")))
+
+    def walked(sha256: str | None) -> list[dict[str, Any]]:
+        with monkeypatch.context() as patch:
+            finished.counts_small(patch, road)
+            walk(tmp_path / "run", road, "run", finished.options_of(road), "id", Progress())
+        found = schema_of(tmp_path / "run")
+        assert found["stages"]["train"]["sha256"] == (sha256 or found["stages"]["train"]["sha256"])
+        return found["neighbours"]
+
+    first = walked(None)
+    assert [(one["sweep"], one["word"], len(one["nearest"])) for one in first] == [
+        (number, word, 6) for number in (1, 2) for word in ("w1", "w2")
+    ]
+    sha256 = schema_of(tmp_path / "run")["stages"]["train"]["sha256"]
+    shutil.rmtree(tmp_path / "run" / "vocabulary")
+    assert walked(sha256) == first  # the words are chosen again, the vectors are found
+
+
+def test_passes_that_are_made_again_replace_those_before() -> None:
+    heard = [{"sweep": n, "word": "a", "nearest": ["b"], "stayed": 0} for n in (1, 2, 3)]
+    settling = Settling({"neighbours": [*heard, "x", {"word": "a"}]})
+    assert settling.heard == heard
+    settling.told(None, "table", {"rows": 3})
+    settling.told(None, "sweep", {"sweep": 3})
+    settling.told(None, "neighbours", {"sweep": 3, "of": 3, "word": "x\x1b", "nearest": ["y" * 99], "stayed": 2})
+    new = {"sweep": 3, "word": "x\ufffd", "nearest": ["y" * 79 + "…"], "stayed": 2}
+    assert settling.heard == [*heard[:2], new]
+    settling.told(None, "epoch", {"epoch": 1})  # a training anew, which watches no words
+    assert settling.heard == []
 
 
 def test_the_heart_beats_while_a_stage_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,8 @@ def test_in_a_pipeline_with_a_stage_of_sparks(texts: "DataFrame", tmp_path: Path
 
     from simglove_spark.spark_vectors.ml import SimplerGlove
 
-    stage = SimplerGlove(inputCol="body", outputCol="raw", **PARAMS)
+    params = {**PARAMS, "options": {**OPTIONS, "lowercase": True}}
+    stage = SimplerGlove(inputCol="body", outputCol="raw", **params)
     pipeline = Pipeline(stages=[stage, Normalizer(inputCol="raw", outputCol="features")])
     pipeline.save(str(tmp_path / "pipeline"))
     some = texts.where("n >= 0")
@@ -133,6 +134,8 @@ def test_in_a_pipeline_with_a_stage_of_sparks(texts: "DataFrame", tmp_path: Path
     fitted.save(str(tmp_path / "fitted"))
     found = vectors_of(PipelineModel.load(str(tmp_path / "fitted")).transform(some))
     assert found == vectors_of(fitted.transform(some))
+    shouted = some.selectExpr("n", "upper(body) AS body")  # texts become words as those of the corpus did
+    assert found == vectors_of(PipelineModel.load(str(tmp_path / "fitted")).transform(shouted))
     assert np.allclose(np.linalg.norm(found[0] or []), 1)
 
 

@@ -1,17 +1,21 @@
 """Vectors as functions of columns and of SQL: what `Vectors` itself answers, row by row."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simglove_spark.asking.pair_table import PairTable
+from simglove_spark.asking.reading import Reading
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.spark_vectors import in_workers
 from simglove_spark.spark_vectors.functions import keywords, neighbours, pmi, register, sentence_vector
 from simglove_spark.spark_vectors.in_workers import TableVectors, opened
+from simglove_spark.spark_vectors.observed import opened_pairs, with_pmi
 from simglove_spark.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -191,3 +195,72 @@ def test_what_is_refused(spark: "SparkSession", folder: Path, tmp_path: Path) ->
         register(spark, tmp_path)
     with pytest.raises(ConfigError, match="folder must be a path, or a URI of s3"):
         pmi("a", "b", vectors="oss://bucket/vectors")
+
+
+# --- observed pmi ---
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with vectors and the pairs they were learned from; a word whose name is a pattern."""
+    folder = tmp_path_factory.mktemp("run [1]*")
+    counts = {word: 700 - place for place, word in enumerate(WORDS)} | {"zeros": 0}
+    vocabulary = tables.write_vocabulary(folder / "vocabulary", counts)
+    pairs = {pair: count for pair, count in tables.random_pairs(30, 200).items() if WORDS.index("zeros") not in pair}
+    tables.write_pairs(folder / "pairs", pairs, vocabulary, unit=10)
+    matrix = np.random.default_rng(5).standard_normal((len(WORDS), 6)).astype(np.float32)
+    matrix[WORDS.index("zeros")] = 0
+    saved = Vectors(WORDS, matrix, list(counts.values()))
+    saved.save(folder / "vectors", config={"space": "shared", "count_power": 0.75}, parents=[vocabulary.as_parent()])
+    return folder
+
+
+@pytest.mark.spark
+def test_pmi_predicted_and_observed_beside_a_pair(spark: "SparkSession", counted: Path, tmp_path: Path) -> None:
+    known, pairs = Vectors.load(counted / "vectors"), PairTable(counted / "pairs")
+    asked: list[tuple[str | None, str | None]] = [(a, b) for a in WORDS[:12] for b in WORDS[2:14]]
+    asked += [("king", "nowhere"), (None, "king"), ("king", None), ("king", "queen"), ("king", "queen")]
+    frame = spark.createDataFrame([(*pair, place) for place, pair in enumerate(asked)], "a string, count string, n int")
+    where: dict[str, Any] = {"vectors": counted / "vectors", "pairs": str(counted / "pairs")}
+    found = with_pmi(frame, "a", frame["count"], **where)
+    assert found.dtypes[3:] == [("pmi", "struct<predicted:double,observed:double,count:double>")]
+    rows = sorted(found.collect(), key=lambda row: row.n)
+    assert [tuple(row)[:3] for row in rows] == [(*pair, place) for place, pair in enumerate(asked)]
+    seen = 0
+    for row, (first, second) in zip(rows, asked, strict=True):
+        if first not in KNOWN or second not in KNOWN:
+            assert row.pmi is None
+            continue
+        expected = known.pmi(first, second, pairs)
+        assert tuple(row.pmi) == (expected.predicted, expected.observed, expected.count)
+        seen += expected.observed is not None
+    assert 20 < seen < 130
+    with pytest.raises(ConfigError, match=r"name must be that of a new column; got 'n'\. Give another\."):
+        with_pmi(frame, "a", "count", **where, name="n")
+    other = tables.write_vocabulary(tmp_path / "vocabulary", {"a": 3, "b": 2})
+    tables.write_pairs(tmp_path / "pairs", {(0, 1): 2}, other)
+    with pytest.raises(InputError, match="pairs must be counted under the vectors' vocabulary"):
+        with_pmi(frame, "a", "count", vectors=counted / "vectors", pairs=tmp_path / "pairs")
+
+
+def test_other_pairs_than_the_drivers_are_refused(counted: Path) -> None:
+    with pytest.raises(InputError, match="pairs must be those that the driver saw, 000000000000; got "):
+        opened_pairs(str(counted / "pairs"), "0" * 64)
+
+
+# --- texts ---
+
+
+@pytest.mark.spark
+def test_texts_are_cut_as_the_corpus_was(spark: "SparkSession", tmp_path: Path) -> None:
+    words = ["king", "机场", "火车"]
+    details = {"reading": {"tokenizer": "jieba", "normalize": "none", "lowercase": True}}
+    Vectors(words, np.eye(3) + 0.5, [3, 2, 1]).save(tmp_path / "vectors", details=details)
+    frame = spark.createDataFrame([("从机场来，火车快，KING！",)], "t string")
+    asked = [
+        keywords("t", vectors=tmp_path / "vectors"),
+        keywords("t", vectors=tmp_path / "vectors", reading=Reading()),
+    ]
+    (row,) = frame.select(*asked).collect()
+    assert sorted(word for word, _ in row[0]) == sorted(words)
+    assert row[1] is None

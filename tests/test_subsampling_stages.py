@@ -19,12 +19,12 @@ from test_merging import data_files
 from test_subsampling import Chances, chances_of, expected, left_of_file, left_of_row
 
 from simglove_spark import counting, effective_counts, merging, text_ranges
+from simglove_spark.cleaning import AS_IT_IS
 from simglove_spark.cli import main
 from simglove_spark.config import RunConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.progress import Progress
-from simglove_spark.text_rows import AS_IT_IS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

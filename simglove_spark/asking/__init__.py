@@ -6,6 +6,7 @@ matrix is made once, under a lock, and kept: any number of threads may ask.
 
     known_words.py  words, their ids, counts and norms
     passes.py       passes over the matrix, and the best of many scores
+    reading.py      how text becomes words
     metric.py       mean and covariance of some words, and lengths under it
     neighbours.py   words near to words
     sentences.py    sums of words, their likeness and their keywords

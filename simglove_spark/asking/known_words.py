@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simglove_spark.asking import passes
+from simglove_spark.asking.reading import Reading
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.word_index import WordIndex
@@ -24,9 +25,11 @@ class KnownWords:
     counts: NDArray[np.int64]
     matrix: NDArray[np.float32]
     manifest: Manifest | None
+    reading: Reading
 
     def _set(self, matrix: NDArray[np.float32], counts: NDArray[np.int64], manifest: Manifest | None) -> None:
         self.matrix, self.counts, self.manifest = matrix.view(), counts.view(), manifest
+        self.reading = Reading.of(manifest)
         self.matrix.flags.writeable = self.counts.flags.writeable = False
         self._made: dict[str, tuple[Hashable, Any]] = {}
 

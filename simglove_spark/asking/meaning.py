@@ -162,9 +162,9 @@ class Meaning(Sentences):
         """The contexts that bring two words together.
 
         Without a pair table a context's score with a word is its predicted pmi less that with an average text's word, in standard
-        deviations over such words (the ``z`` of `keywords`), for the 20,000 most frequent words. With one it is the signed root of
-        the log-likelihood ratio of the observed count against chance (Dunning 1993), for all contexts seen with both.
-        Contexts with positive scores for both words are told.
+        deviations over such words (the ``z`` of `keywords`), for the 20,000 most frequent words. With one it is the
+        observed pmi times count / (count + 1), which takes from what was counted once or less (Pantel & Lin 2002), for all contexts
+        seen with both. Contexts with positive scores for both words are told.
 
         Parameters
         ----------
@@ -216,8 +216,7 @@ class Meaning(Sentences):
         for place, (word, row) in enumerate(zip(ids, rows, strict=True)):
             seen = np.array([row[int(context)] for context in contexts], np.float64)
             chance = pairs.expected(int(occurrences[word]), 1) * occurrences[contexts]
-            ratio = 2 * (seen * np.log(seen / chance) - seen + chance)
-            scores[place] = np.sign(seen - chance) * np.sqrt(np.maximum(ratio, 0))
+            scores[place] = np.log(seen / chance) * seen / (seen + 1)
         return contexts, scores
 
     def _counted(self, word: int, pairs: "PairTable | None") -> dict[int, float]:

@@ -53,16 +53,23 @@ def told(words: Sequence[str]) -> str:
     return ", ".join(repr(word)[:80] for word in words[:SHOWN]) + ", ..." * (len(words) > SHOWN)
 
 
-Words = Sequence[str] | Sentence
+#: A text, which is cut into words as the corpus was; or its words; or what `Sentences.sentence` made of them.
+Words = str | Sequence[str] | Sentence
 
 
 class Sentences(Neighbours):
     """Questions for many words at once. Unknown ones are passed over with an `UnknownWordsWarning`, or told by `sentence`."""
 
-    def sentence(self, words: Sequence[str]) -> Sentence:
-        """Look a sentence's words up; what comes out may be asked for in place of the words, without a warning."""
+    def sentence(self, words: str | Sequence[str]) -> Sentence:
+        """Look a sentence's words up; what comes out may be asked for in place of the words, without a warning.
+
+        Raises
+        ------
+        ConfigError
+            When a text (str) cannot be cut as the corpus was, see `Reading.words`.
+        """
         if isinstance(words, str):
-            raise ConfigError(f"sentence must be a list of words; got {words[:40]!r}. Use words.split().")
+            words = self.reading.words(words)
         ids = {word: self.learned_id(word) for word in dict.fromkeys(words)}
         known = [found for word in words if (found := ids[word]) is not None]
         return Sentence(np.array(known, np.intp), tuple(word for word, found in ids.items() if found is None))
@@ -78,7 +85,7 @@ class Sentences(Neighbours):
         Parameters
         ----------
         words
-            Words, or what `sentence` made of them.
+            Text, words, or what `sentence` made of them.
         how
             ``sum`` or ``mean`` of the words' vectors; ``sif``: the sum of vectors times 0.001 / (0.001 + p(word)) (Arora et al.
             2017, without the removal of a component, which needs all sentences at once); ``whitened``: the sum less that of as
@@ -120,7 +127,7 @@ class Sentences(Neighbours):
         Parameters
         ----------
         words
-            Words, or what `sentence` made of them.
+            Text, words, or what `sentence` made of them.
         topn
             Number of keywords wanted.
         measure

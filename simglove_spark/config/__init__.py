@@ -2,12 +2,13 @@
 
 Command line, YAML file, spark-submit jobs and the Python functions all read them here. The text under a field is its help.
 Options in `CorpusConfig`, `VocabularyConfig`, `PhrasesConfig`, `PairsConfig`, `ImportConfig` and `TrainConfig` decide the bytes of a table
-and stand in its manifest; those in `BuildConfig`, `RunConfig`, `SparkConfig` and `ObserveConfig` do not.
+and stand in its manifest; those in `BuildConfig`, `RunConfig`, `SparkConfig`, `ObserveConfig` and `TextConfig` do not.
 """
 
 from dataclasses import asdict
 from typing import Any
 
+from simglove_spark.config.asking import TextConfig
 from simglove_spark.config.counting import CorpusConfig, DistanceWeighting, PairsConfig, VocabularyConfig
 from simglove_spark.config.exchange import ImportConfig, PairFormat
 from simglove_spark.config.phrases import PhrasesConfig
@@ -30,6 +31,7 @@ __all__ = [
     "Solver",
     "Space",
     "SparkConfig",
+    "TextConfig",
     "TrainConfig",
     "VocabularyConfig",
     "content_config",

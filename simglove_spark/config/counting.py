@@ -1,11 +1,11 @@
 """Which text is read, which words are kept, how pairs are counted."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from simglove_spark.choices import check_tokenizer
 from simglove_spark.option_checks import Whole, require, whole
 from simglove_spark.storage.schemes import refuse_credentials
 
@@ -47,9 +47,7 @@ class CorpusConfig:
     def __post_init__(self) -> None:
         for text in self.input:
             refuse_credentials(text)
-        ok = self.tokenizer in ("whitespace", "words", "jieba") or re.fullmatch(r"[\w.]+:\w+", self.tokenizer)
-        rule = "be whitespace, words, jieba or MODULE:FUNCTION"
-        require(bool(ok), "tokenizer", rule, self.tokenizer, "Leave it out for words between blanks.")
+        check_tokenizer("--tokenizer", self.tokenizer)
 
 
 @Parameter(name="*")

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import orc
 
+from simglove_spark.cleaning import Cleaning, clean
 from simglove_spark.corpus import kind_by_name
 from simglove_spark.sampling import json_objects, readable, unpacked
-from simglove_spark.text_rows import Cleaning, Piece, clean
+from simglove_spark.text_rows import Piece
 
 BLOCK_BYTES, ROWS_PER_BATCH = 4 << 20, 10_000
 

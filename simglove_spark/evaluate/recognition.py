@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 
 from simglove_spark.errors import InputError
+from simglove_spark.evaluate import bats
 from simglove_spark.evaluate.analogies import AnalogySet
 from simglove_spark.evaluate.categories import CategorySet
 from simglove_spark.evaluate.keywords import DOCUMENTS, KEYS, KeywordSet
@@ -30,7 +31,7 @@ def read_set(path: str | Path, kind: str | None = None) -> EvaluationSet:
     Parameters
     ----------
     path
-        File, or folder of documents and keys.
+        File, or folder: of documents and keys, or of categories of analogies.
     kind
         One of `KINDS`; None tells it by the first lines.
 
@@ -47,6 +48,8 @@ def _recognised(path: Path) -> type[EvaluationSet]:
     if path.is_dir():
         if (path / DOCUMENTS).is_dir() and (path / KEYS).is_dir():
             return KeywordSet
+        if bats.is_here(path):
+            return AnalogySet
         got = "a folder with " + (", ".join(sorted(inside.name for inside in path.iterdir())[:5]) or "nothing")
     else:
         first = list(islice(rows(lines(path)), HEAD))

@@ -45,7 +45,8 @@ class Lineage:
     @property
     def reading(self) -> Mapping[str, Any]:
         """Options that say how text became words, where they are known."""
-        config = self.config("vocabulary")
+        own = self.tables.get("vectors")
+        config = {**(own.details.get("reading", {}) if own else {}), **self.config("vocabulary")}
         return {name: config[name] for name in READING if config.get(name) is not None}
 
     @property

@@ -13,7 +13,9 @@ from typing import Any
 
 from simglove_spark.errors import SimgloveError, ending
 from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, sealed, software_versions
-from simglove_spark.runs.reading import RUN_JSON, RUN_YAML
+from simglove_spark.progress import Progress
+from simglove_spark.runs.reading import RUN_JSON, RUN_YAML, read_record
+from simglove_spark.runs.settling import NEIGHBOURS, Settling
 from simglove_spark.storage.texts import replace_text
 
 FORMAT_VERSION = 1
@@ -53,7 +55,17 @@ class Record:
             "versions": software_versions(),
             "inputs": {"files": len(inputs), "bytes": sum(entry["bytes"] or 0 for entry in inputs)},
             "stages": {},
+            NEIGHBOURS: [],
         }
+
+    def hear(self, progress: Progress) -> None:
+        """Keep what training tells of the words it watches; of passes that an earlier run made, what its record says."""
+        earlier: dict[str, Any] = {}
+        with suppress(SimgloveError):  # which is broken, and written anew
+            earlier = read_record(self.folder)
+        settling = Settling(earlier)
+        self.values[NEIGHBOURS] = settling.heard
+        progress.listeners.append(settling)
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -4,7 +4,7 @@
     register(spark, "runs/first/vectors");  spark.sql("SELECT keywords(body, 5), pmi(a, b) FROM articles")
     neighbours(spark, "runs/first/vectors")     DataFrame(word, neighbour, score, rank)
 
-A text is a string (or its bytes), split at ASCII white space as a corpus is, or an array of words; put it into lower case where the corpus was. Words
+A text is a string (or its bytes), which is cut into words as the corpus of the vectors was (or as a `Reading` says), or an array of words. Words
 that are unknown, or of which nothing was learned, are passed over. Null gives null, and so does a text without a known word.
 ``vectors`` is the folder of a vectors table that all workers can read. Workers need pandas, which Spark asks for.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from simglove_spark.asking.neighbours import Measure
+from simglove_spark.asking.reading import Reading
 from simglove_spark.asking.sentences import How
 from simglove_spark.choices import check_choice
 from simglove_spark.errors import ConfigError
@@ -37,7 +38,9 @@ FUNCTIONS: dict[str, tuple[Answer, str]] = {
 PER_WORD = "word string, neighbour string, score float, rank int"
 
 
-def sentence_vector(text: "Column | str", how: How = "sum", *, vectors: str | Path) -> "Column":
+def sentence_vector(
+    text: "Column | str", how: How = "sum", *, vectors: str | Path, reading: Reading | None = None
+) -> "Column":
     """Vector of each text: array of float, as `Vectors.sentence_vector` gives it.
 
     Parameters
@@ -48,25 +51,27 @@ def sentence_vector(text: "Column | str", how: How = "sum", *, vectors: str | Pa
         ``sum``, ``mean``, ``sif`` or ``whitened``.
     vectors : str or Path
         Folder of a vectors table.
+    reading : Reading, optional
+        How texts become words, where that is not as the corpus was read. A tokenizer MODULE:FUNCTION must be named here.
 
     Raises
     ------
     ConfigError
-        When ``how`` is none of these.
+        When ``how`` is none of these; in the workers when the tokenizer cannot be had.
     InputError
         When the folder is no complete vectors table.
     """
     check_choice("how", how, get_args(How))
-    return _asked("sentence_vector", vectors, text, _literal(how))
+    return _asked("sentence_vector", vectors, reading, text, _literal(how))
 
 
-def keywords(text: "Column | str", topn: int = 10, *, vectors: str | Path) -> "Column":
+def keywords(text: "Column | str", topn: int = 10, *, vectors: str | Path, reading: Reading | None = None) -> "Column":
     """Keywords of each text: array of (word string, score double), best first, as `Vectors.keywords` gives them.
 
     ``keywords(...).word`` is an array of the words alone. Parameters and errors are those of `sentence_vector`.
     """
     _check_topn(topn)
-    return _asked("keywords", vectors, text, _literal(topn))
+    return _asked("keywords", vectors, reading, text, _literal(topn))
 
 
 def pmi(first: "Column | str", second: "Column | str", *, vectors: str | Path) -> "Column":
@@ -74,10 +79,10 @@ def pmi(first: "Column | str", second: "Column | str", *, vectors: str | Path) -
 
     Null also of a word with itself, and where inner products are no pmi (two spaces, GloVe). Errors are those of `sentence_vector`.
     """
-    return _asked("pmi", vectors, first, second)
+    return _asked("pmi", vectors, None, first, second)
 
 
-def register(spark: "SparkSession", vectors: str | Path) -> None:
+def register(spark: "SparkSession", vectors: str | Path, reading: Reading | None = None) -> None:
     """Make the SQL functions of a session: the three above, under their names.
 
     ``sentence_vector(text)`` or ``sentence_vector(text, 'mean')``, ``keywords(text, n)`` and ``pmi(a, b)``.
@@ -85,7 +90,7 @@ def register(spark: "SparkSession", vectors: str | Path) -> None:
     Parameters
     ----------
     spark : SparkSession
-    vectors : str or Path
+    vectors, reading
         As in `sentence_vector`. The functions answer for what it holds now: of a table trained anew, register again.
 
     Raises
@@ -94,7 +99,7 @@ def register(spark: "SparkSession", vectors: str | Path) -> None:
         As `sentence_vector`.
     """
     for name in FUNCTIONS:
-        spark.udf.register(name, function(name, vectors))
+        spark.udf.register(name, function(name, vectors, reading))
 
 
 def neighbours(
@@ -141,18 +146,20 @@ def neighbours(
     return blocks.mapInArrow(partial(neighbours_of_blocks, table=table, topn=topn, measure=measure), PER_WORD)
 
 
-def function(name: str, vectors: str | Path) -> "Callable[..., Column]":
+def function(name: str, vectors: str | Path, reading: Reading | None = None) -> "Callable[..., Column]":
     """One of `FUNCTIONS` as a function of columns, answered from a folder's vectors."""
     answer, kind = FUNCTIONS[name]
-    return row_function(name, answer, kind, vectors)
+    return row_function(name, answer, kind, vectors, reading)
 
 
-def row_function(name: str, answer: Answer, kind: str, vectors: str | Path) -> "Callable[..., Column]":
+def row_function(
+    name: str, answer: Answer, kind: str, vectors: str | Path, reading: Reading | None = None
+) -> "Callable[..., Column]":
     """A function of columns that asks the vectors of a folder for each row."""
     from pyspark.sql.functions import udf
 
     folder, manifest = _table(vectors)
-    table = (str(folder), manifest.content_sha256)
+    table = (str(folder), manifest.content_sha256, reading)
 
     def asked(*row: Any) -> Any:
         return answer(opened(*table), *row)
@@ -161,8 +168,8 @@ def row_function(name: str, answer: Answer, kind: str, vectors: str | Path) -> "
     return udf(asked, kind, useArrow=True)
 
 
-def _asked(name: str, vectors: str | Path, *columns: "Column | str") -> "Column":
-    return function(name, vectors)(*columns)
+def _asked(name: str, vectors: str | Path, reading: Reading | None, *columns: "Column | str") -> "Column":
+    return function(name, vectors, reading)(*columns)
 
 
 def _table(vectors: str | Path) -> tuple[Path, Manifest]:

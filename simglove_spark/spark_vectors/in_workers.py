@@ -1,19 +1,22 @@
 """What a row is answered with, in a Python worker of Spark that needs neither pyspark nor numba for it."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from simglove_spark.asking.neighbours import Measure
+from simglove_spark.asking.reading import Reading
 from simglove_spark.asking.sentences import Sentence
 from simglove_spark.errors import InputError
 from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
+
+if TYPE_CHECKING:  # its kernels need numba
+    from simglove_spark.asking.pair_table import PairTable
 
 #: Words whose neighbours are looked for at once: their number decides the last digits, so it never changes.
 ROWS = 1 << 8
@@ -24,7 +27,6 @@ NEIGHBOURS = pa.schema(
 )
 Combine = Literal["mean", "sum"]
 Text = str | bytes | Sequence[str]
-_WORD = re.compile(r"[^ \t\n\r\v\f]+")  # as the corpus is split
 
 
 class TableVectors(Vectors):
@@ -42,14 +44,29 @@ class TableVectors(Vectors):
 
     def row_pmi(self, first: str | None, second: str | None) -> float | None:
         """As `pmi`'s ``predicted``."""
+        ids = self.row_ids(first, second)
+        return None if ids is None else self._pmi(*ids, {}, None).predicted
+
+    def row_ids(self, first: str | None, second: str | None) -> tuple[int, int] | None:
+        """Ids of two words of which something was learned."""
         ids = self._find(first), self._find(second)
-        return None if ids[0] is None or ids[1] is None else self._pmi(ids[0], ids[1], {}, None).predicted
+        return None if ids[0] is None or ids[1] is None else (ids[0], ids[1])
+
+    def row_observed(
+        self, ids: dict[str, int] | None, units: int | None, pairs: "PairTable"
+    ) -> tuple[float | None, float | None, float | None] | None:
+        """As `pmi`'s ``predicted``, ``observed`` and ``count``, of two words' ids and what was counted of them, in units."""
+        if ids is None:
+            return None
+        first, second = ids["word_id"], ids["context_id"]
+        found = self._pmi(first, second, {} if units is None else {second: units / pairs.unit}, pairs)
+        return found.predicted, found.observed, found.count
 
     def row_combined(self, text: Text | None, combine: Combine) -> list[float] | None:
         """Sum of the known words' vectors, or as Word2VecModel has it: that over the number of all words, known or not."""
         if text is None:
             return None
-        words = _words(text)
+        words = self._words(text)
         total = self._sum(self._ids(words), weighed=False)
         return (total / max(1, len(words)) if combine == "mean" else total).tolist()
 
@@ -68,8 +85,21 @@ class TableVectors(Vectors):
         return pa.RecordBatch.from_arrays(columns, schema=NEIGHBOURS)
 
     def _row(self, text: Text | None) -> Sentence | None:
-        ids = np.empty(0, np.intp) if text is None else self._ids(_words(text))
+        ids = np.empty(0, np.intp) if text is None else self._ids(self._words(text))
         return Sentence(ids, ()) if ids.size else None
+
+    def _words(self, text: Text) -> Sequence[str]:
+        """Words of a text, cut as the corpus was, or those of an array."""
+        if isinstance(text, bytes | bytearray):
+            text = text.decode("utf-8", "replace")
+        if isinstance(text, str):
+            return self.reading.words(text)
+        if not isinstance(text, list | tuple | np.ndarray):
+            kind = type(text).__name__
+            raise InputError(
+                f"text must be a string or an array of words; got {kind} (a column's row). Name another column."
+            )
+        return text
 
     def _ids(self, words: Sequence[str]) -> NDArray[np.intp]:
         find = self._find
@@ -92,8 +122,8 @@ class TableVectors(Vectors):
 
 
 @lru_cache(maxsize=4)
-def opened(folder: str, content_sha256: str) -> TableVectors:
-    """The vectors of a folder, opened once a process.
+def opened(folder: str, content_sha256: str, reading: Reading | None = None) -> TableVectors:
+    """The vectors of a folder, opened once a process; ``reading`` as of `Vectors.load`.
 
     Raises
     ------
@@ -105,7 +135,7 @@ def opened(folder: str, content_sha256: str) -> TableVectors:
             f"vectors must lie where every worker can read them; got no such folder ({folder}). "
             "Give a folder on a file system that driver and workers share (for SimplerGlove: setWorkDir)."
         )
-    vectors = TableVectors.load(folder)
+    vectors = TableVectors.load(folder, reading=reading)
     found = vectors.manifest.content_sha256 if vectors.manifest else ""
     if found != content_sha256:
         raise InputError(
@@ -122,16 +152,3 @@ def neighbours_of_blocks(
     for batch in batches:
         for block in batch.column(0).to_pylist():
             yield opened(*table).block_of_neighbours(block, topn, measure)
-
-
-def _words(text: Text) -> Sequence[str]:
-    if isinstance(text, bytes | bytearray):
-        text = text.decode("utf-8", "replace")
-    if isinstance(text, str):
-        return _WORD.findall(text)
-    if not isinstance(text, list | tuple | np.ndarray):
-        kind = type(text).__name__
-        raise InputError(
-            f"text must be a string or an array of words; got {kind} (a column's row). Name another column."
-        )
-    return text

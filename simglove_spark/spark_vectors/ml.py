@@ -33,6 +33,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col, lit, when
 
 from simglove_spark import output
+from simglove_spark.asking.reading import Reading, reading_told
 from simglove_spark.cache import temporary_home
 from simglove_spark.errors import ConfigError
 from simglove_spark.frames import save_counts
@@ -54,7 +55,7 @@ class SimplerGlove(Estimator, SimplerGloveParams, DefaultParamsReadable, Default
     Parameters
     ----------
     inputCol, outputCol : str
-        Column of text (split at ASCII white space) or of arrays of words, and the model's column of vectors.
+        Column of text (cut as ``options`` say, by default at ASCII white space) or of arrays of words, and the model's column of vectors.
     vectorSize, minCount, windowSize, seed : int
         As `--dim`, `--min-count`, `--window-size` and `--seed`, with their defaults.
     maxIter : int
@@ -128,7 +129,8 @@ class SimplerGlove(Estimator, SimplerGloveParams, DefaultParamsReadable, Default
             shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(counts)
-        model: SimplerGloveModel = self._copyValues(SimplerGloveModel(vectors))
+        reading = Reading(**reading_told(counting))  # a tokenizer of the user's own is named here and now
+        model: SimplerGloveModel = self._copyValues(SimplerGloveModel(vectors, reading))
         return model._resetUid(self.uid)
 
     def _new_folder(self) -> Path:
@@ -153,6 +155,9 @@ class SimplerGloveModel(Model, SimplerGloveParams, MLReadable, MLWritable):
     ----------
     vectors : str or Path
         Folder of a vectors table that all workers can read.
+    reading : Reading, optional
+        How texts become words, where that is not as the corpus was read; of a model that was loaded, a tokenizer MODULE:FUNCTION must
+        be named again: ``SimplerGloveModel("model/vectors", Reading(tokenizer="mine:cut"))``.
 
     Raises
     ------
@@ -160,15 +165,16 @@ class SimplerGloveModel(Model, SimplerGloveParams, MLReadable, MLWritable):
         When it is no complete vectors table.
     """
 
-    def __init__(self, vectors: str | Path) -> None:
+    def __init__(self, vectors: str | Path, reading: Reading | None = None) -> None:
         super().__init__()
+        self.reading = reading
         self.folder = output.local_path(resolved(vectors))
         self._setDefault(vectorSize=self.vectors.matrix.shape[1])
 
     @cached_property
     def vectors(self) -> Vectors:
         """The vectors themselves, memory-mapped, with all that can be asked of them."""
-        return Vectors.load(self.folder)
+        return Vectors.load(self.folder, reading=self.reading)
 
     def getVectors(self) -> DataFrame:
         """DataFrame(word string, vector of pyspark.ml) of all words."""
@@ -199,7 +205,7 @@ class SimplerGloveModel(Model, SimplerGloveParams, MLReadable, MLWritable):
         return self.vectors.most_correlative(asked, num, normalize=True)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        combined = row_function("combined", TableVectors.row_combined, "array<double>", self.folder)
+        combined = row_function("combined", TableVectors.row_combined, "array<double>", self.folder, self.reading)
         column = col(self._input_column())
         vector = when(column.isNotNull(), array_to_vector(combined(column, lit(self._combined()))))
         return dataset.withColumn(self.getOutputCol(), vector)

@@ -7,13 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from simglove_spark.cleaning import offsets_of
 from simglove_spark.kernels import tokens
 from simglove_spark.manifest import FileEntry
 from simglove_spark.occurrence import shards_for
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import check, word_counts_schema
 from simglove_spark.table_files import exact_sum
-from simglove_spark.text_rows import bytes_of, offsets_of
+from simglove_spark.text_rows import bytes_of
 from simglove_spark.training_inputs import load_vocabulary
 from simglove_spark.verifying.files import Checked, Work
 from simglove_spark.verifying.findings import Findings

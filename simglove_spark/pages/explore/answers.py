@@ -83,7 +83,8 @@ class Answers:
 
     def keywords(self, question: Question) -> Answer:
         """Words of a text that stand out of an average one."""
-        words, most = list(words_of(_text(question, "text"), self.vectors.words)), _number(question)
+        pieces, most = self.vectors.reading.words(_text(question, "text")), _number(question)
+        words = list(words_of(pieces, self.vectors.words))
         sentence, times = self.vectors.sentence(words), Counter(words)
         found = self.vectors.keywords(sentence, most) if sentence.ids.size else []
         return {

@@ -73,6 +73,7 @@ def render(
         settings=tables.settings(folder),
         evaluations=[(short_text(name), *tables.evaluation(rows)) for name, rows in evaluations],
         watched=watched,
+        settling=tables.settling(folder),
         power=tables.evened(manifest),
         data=plain(data),
         error=folder.run.get("error"),

@@ -18,6 +18,7 @@ from simglove_spark.figures import readable
 from simglove_spark.manifest import Manifest
 from simglove_spark.memory import show_size
 from simglove_spark.pages.report.run_folder import RunFolder
+from simglove_spark.runs.settling import neighbours_of
 from simglove_spark.shown import short_text
 
 GROUPS = {
@@ -72,6 +73,20 @@ def stages(folder: RunFolder) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def settling(folder: RunFolder) -> dict[str, Any] | None:
+    """The nearest words of watched ones after each pass, and which of them are new; None where training told of none."""
+    vectors, trained = folder.manifests["vectors"], folder.run.get("stages", {}).get("train", {})
+    found = neighbours_of(folder.run) if trained.get("sha256") == vectors.content_sha256 else []
+    words: dict[str, list[dict[str, Any]]] = {}
+    for one in found:
+        rows = words.setdefault(one["word"], [])
+        before = {word for word, _ in rows[-1]["nearest"]} if rows else set(one["nearest"])
+        number = one.get("sweep", one.get("epoch"))
+        rows.append({"pass": number, "nearest": [(short_text(word), word not in before) for word in one["nearest"]]})
+    unit = "epoch" if found and "epoch" in found[0] else "sweep"
+    return {"unit": unit, "words": {short_text(word): rows for word, rows in words.items()}} if found else None
 
 
 def lineage(folder: RunFolder) -> list[dict[str, Any]]:
