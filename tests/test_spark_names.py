@@ -85,7 +85,7 @@ def test_a_module_in_the_present_folder_is_found_by_the_workers_too(
     walked: tuple[Path, Any], small_text: bytes
 ) -> None:
     counted = {row["word"]: row["count"] for row in pq.read_table(walked[0] / "run" / "word_counts").to_pylist()}
-    assert counted == {**Counter(small_text.decode().split()), "loud": small_text.count(b"\n") + 1}
+    assert counted == {**Counter(small_text.decode().split()), "loud": sum(map(bool, small_text.split(b"\n")))}
 
 
 class Context:
