@@ -102,16 +102,19 @@ class Composed:
         self._running.append(started)
 
     def start_all(self) -> None:
-        """Master, workers and history server; returns when the master is healthy by the compose file's own check."""
+        """Master and workers; returns when the master is healthy by the compose file's own check."""
         self.start("master")
         replicas = self.services["worker"]["deploy"]["replicas"]
         for _, host in zip(range(replicas), HOSTS, strict=True):
             own = {"SPARK_LOCAL_IP": host, "SPARK_WORKER_DIR": str(self.data.parent / host)}
             self.start("worker", SPARK_WORKER_WEBUI_PORT="0", **own)
-        self.start("history", SPARK_HISTORY_OPTS=f"-Dspark.history.ui.port={self._ports['18080']}")
         kind, *check = map(self._here, self.services["master"]["healthcheck"]["test"])
         assert kind == "CMD"
         until(lambda: subprocess.run(check, env=self.environment, capture_output=True, check=False).returncode == 0)
+
+    def start_history(self) -> None:
+        """The history server, which takes a while to answer."""
+        self.start("history", SPARK_HISTORY_OPTS=f"-Dspark.history.ui.port={self._ports['18080']}")
 
     def history(self, path: str) -> Any:
         """What the history server's API answers."""

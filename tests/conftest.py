@@ -2,8 +2,11 @@
 
 import os
 import random
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,28 +23,44 @@ SPARK = SparkConfig(
     worker_memory="64m",
     spark_conf=("spark.sql.shuffle.partitions=2", "spark.default.parallelism=2"),
 )
+HERE = Path(__file__).parent
+#: Spark's workers are forks of a process that has the kernels; else each of some hundred imports and loads them anew.
+WARM = "spark.python.daemon.module=warm_daemon"
 
-#: Files that take a minute and more, begun first so that none is left over for one process alone at the end.
+#: Files that take long, in this order, so that none is left over for one process alone at the end; before them some that need
+#: no kernels, while these are compiled.
+FIRST = ["storage", "architecture", "security", "docstrings"]
 LONGEST = [
-    "connect",
-    "faults",
-    "cluster",
     "wheel",
-    "resume",
+    "cluster",
+    "connect",
     "counting",
-    "disk",
     "bad_files",
+    "faults",
+    "frames",
+    "disk",
+    "resume",
+    "storage_road",
+    "stop",
     "spark_vectors",
     "spark_ml",
+    "spark_names",
     "worker_memory",
-    "frames",
-    "storage_road",
 ]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the kernels once, beside the collecting, where several processes are going to need them."""
+    if getattr(config.option, "numprocesses", None):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        warming = subprocess.Popen([sys.executable, HERE / "warming.py"], env=environment)
+        config.add_cleanup(warming.wait)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long files first. Slow tests, long ones and those in a browser run only where asked for: pytest -m slow, -m soak, -m faults, -m browser."""
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
+    places = {f"test_{name}": place for place, name in enumerate(FIRST + LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
     for marker in ("slow", "soak", "faults", "browser"):
         if marker not in config.option.markexpr:
             for item in items:
@@ -59,7 +78,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
         patch.setenv("TMPDIR", folder)  # the workers' copies of vocabularies go there, and so do the driver's
         patch.setattr(tempfile, "tempdir", folder)
         before = dict(os.environ)
-        session = start_session(SPARK, "tests")
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        session = start_session(replace(SPARK, spark_conf=(*SPARK.spark_conf, WARM)), "tests")
         os.environ.clear()  # the JVM runs: other tests see the environment that they would see alone
         os.environ.update(before)
         yield session

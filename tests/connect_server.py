@@ -30,6 +30,7 @@ def connect_server(folder: Path) -> Iterator[str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.python.daemon.module": "warm_daemon",
     }
     home = Path(pyspark.__file__).parent
     server = "org.apache.spark.sql.connect.service.SparkConnectServer"

@@ -137,7 +137,7 @@ def _is(part: str, process: psutil.Process) -> bool:
         told = " ".join(process.cmdline())
         if part in ("jvm", "executor"):
             return process.name() == "java" and ("CoarseGrainedExecutorBackend" in told) == (part == "executor")
-        if "pyspark.daemon" not in told:
+        if "pyspark.worker" not in told:  # which pyspark's daemon is told, and our warm one
             return False
         parent = process.parent()
         return (part == "daemon") == (parent is not None and parent.name() == "java")

@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import venv_pack
+from warming import warm
 
 ROOT = Path(__file__).parent.parent
 WARM_UP = "from simglove_spark.warm_up import warm_up; warm_up()"
@@ -19,6 +20,7 @@ def packed(folder: Path) -> Path:
     (site,) = environment.glob("lib/python3.*/site-packages")
     # looked up last, and without its own .pth files: an editable install stays out
     (site / "others.pth").write_text(f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n")
+    warm()
     shutil.copytree(ROOT / "simglove_spark", site / "simglove_spark")
     return _pack(environment, folder / "environment.tar.gz")
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ ANYWHERE, AT_IMPORT = True, False
 Sources = dict[str, str]
 
 
+@cache
+def walked(source: str) -> list[ast.AST]:
+    """All nodes of a module."""
+    return list(ast.walk(ast.parse(source)))
+
+
 def type_checking_only(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
@@ -38,7 +45,8 @@ def nodes(tree: ast.AST, nested: bool) -> Iterator[ast.AST]:
             yield from nodes(node, nested)
 
 
-def imports(name: str, source: str, nested: bool, known: Sources = SOURCES) -> set[str]:
+@cache
+def imports(name: str, source: str, nested: bool, known: frozenset[str] = frozenset(SOURCES)) -> set[str]:
     """Modules that a module imports; those of the package with all parents, as Python imports them."""
     found: set[str] = set()
     for node in nodes(ast.parse(source), nested):
@@ -60,13 +68,13 @@ def imports(name: str, source: str, nested: bool, known: Sources = SOURCES) -> s
 
 def reached(name: str, nested: bool, sources: Sources = SOURCES) -> set[str]:
     """All that is imported with a module, transitively through the package."""
-    seen, waiting = set(), [name]
+    seen, waiting, known = set(), [name], frozenset(sources)
     while waiting:
         module = waiting.pop()
         if module not in seen:
             seen.add(module)
             if module in sources:
-                waiting += imports(module, sources[module], nested, sources)
+                waiting += imports(module, sources[module], nested, known)
     return seen
 
 
@@ -78,7 +86,7 @@ def foreign_to_kernels(sources: Sources) -> list[str]:
     allowed = {"numpy", "numba", *sys.stdlib_module_names}
     bad = []
     for name, source in sources.items():
-        for module in imports(name, source, ANYWHERE, sources):
+        for module in imports(name, source, ANYWHERE, frozenset(sources)):
             inside = module == PACKAGE or module.startswith(f"{PACKAGE}.kernels")
             if not inside and module.split(".")[0] not in allowed:
                 bad.append(f"{name} imports {module}")
@@ -89,7 +97,7 @@ def attributes(sources: Sources, names: set[str]) -> list[str]:
     """Where any of these attributes is used, also by getattr with a constant."""
     found = []
     for name, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
+        for node in walked(source):
             if isinstance(node, ast.Attribute) and node.attr in names:
                 found.append(f"{name}: {node.attr}")
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr" and len(node.args) > 1:
@@ -102,16 +110,14 @@ def attributes(sources: Sources, names: set[str]) -> list[str]:
 def calls(sources: Sources, names: set[str]) -> list[str]:
     found = []
     for name, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
+        for node in walked(source):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
                 found.append(f"{name}: {ast.unparse(node.func)}")
     return found
 
 
 def asserts(sources: Sources) -> list[str]:
-    return [
-        name for name, text in sources.items() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assert)
-    ]
+    return [name for name, text in sources.items() for node in walked(text) if isinstance(node, ast.Assert)]
 
 
 def long_files(sources: Sources) -> list[str]:
@@ -119,7 +125,7 @@ def long_files(sources: Sources) -> list[str]:
 
 
 def functions(source: str) -> Iterator[ast.FunctionDef]:
-    return (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    return (node for node in walked(source) if isinstance(node, ast.FunctionDef))
 
 
 def long_functions(sources: Sources) -> list[str]:
@@ -385,7 +391,7 @@ def test_defaults_of_options_stand_in_config_only() -> None:
     for name, text in MODULES.items():
         if name.startswith(f"{PACKAGE}.config."):
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in walked(text):
             if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(d) for d in node.decorator_list):
                 lines = [line for line in node.body if isinstance(line, ast.AnnAssign)]
                 given = [ast.unparse(line.target) for line in lines if isinstance(line.value, ast.Constant)]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pyarrow import orc
 from test_counting import KEEP_ALL, WINDOW, all_files, checksums, context, corpus_of, nothing_left, run_stages
 
-from simglove_spark import counting, merging
+from simglove_spark import counting, merging, sampling
 from simglove_spark.bad_files import reason_against
 from simglove_spark.cli import main
 from simglove_spark.config import CorpusConfig, RunConfig
@@ -250,7 +250,7 @@ def test_without_the_option_a_bad_table_is_an_error_that_names_it(
 ) -> None:
     lines = BAD_COLUMNS[name][0] or b""
     if name == "line.jsonl":
-        lines = b'{"text": "a b"}\n' * 500_000 + lines  # beyond what is looked at before
+        lines = b'{"text": "a b"}\n' * (1 + sampling.SAMPLE_BYTES // 16) + lines  # beyond what is looked at before
     paths = write_all(tmp_path / "corpus", {"a.parquet": parquet(LINES), name: lines})
     arguments = ["--input", str(tmp_path / "corpus"), "--column", "text", "--output", str(tmp_path / "run")]
     assert main(["count-words", *arguments]) == 3

@@ -42,7 +42,7 @@ ARCHIVED = "/environment/"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    """Master, two workers and the history server."""
+    """Master and two workers."""
     with composed(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
@@ -102,6 +102,7 @@ def submitter(
 
 @pytest.mark.soak
 def test_the_job_of_the_compose_file_walks_the_whole_road(cluster: Composed, alone: Path, tmp_path: Path) -> None:
+    cluster.start_history()
     command = [*cluster.command("road"), "--dim=8", "--sweeps=2", f"--spark-conf=spark.executorEnv.PYTHONPATH={ROOT}"]
     run(command, cluster.environment | cluster.variables("road") | {"PYTHONPATH": str(ROOT)}, tmp_path)
     made, tables = cluster.data / "runs" / "first", ("word_counts", "vocabulary", "pairs")

@@ -5,6 +5,7 @@ import errno
 import gzip
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -182,29 +183,51 @@ def rich_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.spark
-@pytest.mark.skipif(not can_mount(), reason="no mount namespaces here")
-@pytest.mark.parametrize("which", ["shuffle", "output"])
-def test_a_disk_that_fills_ends_with_exit_code_4_and_nothing_lost(tmp_path: Path, rich_text: Path, which: str) -> None:
-    small, kept = tmp_path / "small", tmp_path / "kept"
-    small.mkdir()
-    output = small / "run" if which == "output" else tmp_path / "run"
-    scratch = small if which == "shuffle" else tmp_path
-    arguments = ["--input", str(rich_text), "--output", str(output), "--min-count", "1", "--num-shards", "2"]
-    arguments += ["--master", "local[1,2]", "--driver-memory", "600m", "--worker-memory", "300m", "--dim", "4"]
-    command = [sys.executable, "-c", "from simglove_spark.cli import entry; entry()", "run", *arguments]
-    command += ["--spark-conf", f"spark.local.dir={scratch}"]
-    script = f'mount -t tmpfs -o size=3m none {small} && "$@"; code=$?; cp -rT {output} {kept}; exit $code'
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+FULL = """
+import subprocess, sys
+from simglove_spark.cli import main
+scratch, outputs, options = sys.argv[1], sys.argv[2:4], sys.argv[4:]
+for output in outputs:  # in one Spark; the second has room for its shuffle
+    code = main([*options, "--output", output])
+    print(f">>> {code}", file=sys.stderr, flush=True)
+    subprocess.run(["mount", "-o", "remount,size=500m", scratch], check=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory, rich_text: Path) -> dict[str, tuple[str, Path, Path]]:
+    """What is told of two runs, the code at its end; the disk of 3 MB, where one shuffles and one writes; what was written."""
+    place = tmp_path_factory.mktemp("full")
+    scratch, small, kept = place / "scratch", place / "small", place / "kept"
+    for folder in (scratch, small):
+        folder.mkdir()
+    options = ["run", "--input", str(rich_text), "--min-count", "1", "--num-shards", "2", "--dim", "4"]
+    options += ["--master", "local[1,2]", "--driver-memory", "600m", "--worker-memory", "300m"]
+    options += ["--spark-conf", f"spark.local.dir={scratch}"]
+    command = [sys.executable, "-c", FULL, str(scratch), str(place / "run"), str(small / "run"), *options]
+    mounts = " && ".join(f"mount -t tmpfs -o size=3m none {folder}" for folder in (scratch, small))
+    script = f'{mounts} && "$@"; code=$?; cp -rT {small / "run"} {kept}; exit $code'
     ended = subprocess.run(
         [*IN_OWN_NAMESPACE, "bash", "-c", script, "bash", *command],
-        env=environment,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(place)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.returncode == 4, ended.stderr
-    last = ended.stderr.splitlines()[-1]
+    assert ended.returncode == 0, ended.stderr
+    shuffled, written, _ = re.split(r"(?<=>>> \d)\n", ended.stderr)
+    return {"shuffle": (shuffled, scratch, place / "run"), "output": (written, small, kept)}
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(not can_mount(), reason="no mount namespaces here")
+@pytest.mark.parametrize("which", ["shuffle", "output"])
+def test_a_disk_that_fills_ends_with_exit_code_4_and_nothing_lost(
+    full: dict[str, tuple[str, Path, Path]], which: str
+) -> None:
+    told, small, kept = full[which]
+    last, code = told.splitlines()[-2:]
+    assert code == ">>> 4", told
     assert last.startswith(f"simglove: disk must have room for the {which}, ")
     assert f"by the forecast; got a full one ({small}" in last
     for table in ("word_counts", "vocabulary"):

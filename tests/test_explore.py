@@ -184,7 +184,7 @@ JSON = {"Content-Type": "application/json"}
 def send(
     server: Server, method: str, path: str, body: bytes | str | None = None, headers: dict[str, str] | None = None
 ) -> tuple[HTTPResponse, bytes]:
-    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     connection.request(method, path, body, headers or {})
     response = connection.getresponse()
     content = response.read()
@@ -289,7 +289,7 @@ def test_what_the_server_refuses(
 
 def test_what_is_no_question_at_all_is_answered_in_plain_text(server: Server) -> None:
     for line in ("PUT /<b> HTTP/1.1", "OPTIONS / HTTP/1.1", "nonsense <b>", f"GET /{'x' * 70_000} HTTP/1.1"):
-        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
             connection.sendall(f"{line}\r\n\r\n".encode())
             answer = connection.makefile("rb").read().decode()
         assert answer.split("\n")[-2][:3] in ("501", "400", "414")
@@ -306,7 +306,7 @@ def test_two_names_or_none_are_refused_and_its_own_names_are_served(server: Serv
         ([f"127.0.0.1:{port}", "evil.example"], 421),
     ):
         lines = ["GET / HTTP/1.1", *(f"Host: {host}" for host in hosts), "Connection: close", "", ""]
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall("\r\n".join(lines).encode())
             assert connection.makefile("rb").readline().split()[1] == str(status).encode(), hosts
 
@@ -357,12 +357,12 @@ def test_the_command_serves_until_it_is_stopped(run: Path) -> None:
         line = running.stdout.readline()
         port = re.fullmatch(r"Open http://127\.0\.0\.1:(\d+)/ in a browser on this machine\. Ctrl-C ends\.\n", line)
         assert port is not None
-        connection = HTTPConnection("127.0.0.1", int(port[1]), timeout=10)
+        connection = HTTPConnection("127.0.0.1", int(port[1]), timeout=60)
         connection.request("POST", "/api/about", "{}", JSON)
         assert json.loads(connection.getresponse().read())["words"] == SIZE
         connection.close()
         running.send_signal(signal.SIGTERM)
-        assert running.communicate(timeout=20) == ("", "")
+        assert running.communicate(timeout=60) == ("", "")
         assert running.returncode == 0
 
 

@@ -50,7 +50,7 @@ def test_documents_and_tokenizers_are_those_of_the_words(tmp_path: Path, monkeyp
     lines = (write_text() + b"\n" + DASHES * 9).splitlines(keepends=True)
     text = b"".join(line + b" \n" * (number % 3 == 0) for number, line in enumerate(lines))
     (tmp_path / "corpus.txt").write_bytes(text)
-    monkeypatch.setattr(text_ranges, "MOST_BYTES", 300)
+    monkeypatch.setattr(text_ranges, "MOST_BYTES", 700)
     monkeypatch.setattr(text_ranges, "LEAST_BYTES", 100)
     corpus = corpus_of(tmp_path / "corpus.txt", document_break="blank-line", tokenizer="words")
     folder = run_all(corpus, tmp_path, rounds=1)

@@ -287,6 +287,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, sweep: int, times: int) -> None:
                     continue
                 weights = decoded.rows.weights.copy()
                 weights[5] = np.inf
+                weights.flags.writeable = False  # as they come, else the kernels are compiled anew
                 rows = type(decoded.rows)(**{**vars(decoded.rows), "weights": weights})
                 yield shard, type(decoded)(rows, decoded.held_out)
             else:

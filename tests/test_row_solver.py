@@ -49,6 +49,8 @@ def rows_of(model: naive.Model, words: list[int] | None = None) -> Rows:
     owners = np.repeat(words, np.diff(ends)).astype(np.int64)
     bounds = np.column_stack([ends[:-1], ends[1:]]).astype(np.int64)
     weights, pmis = (array[owners, contexts].astype(np.float32) for array in (model.f, model.pmi))
+    for column in (contexts, weights, pmis):
+        column.flags.writeable = False  # as shards give them, else the kernels are compiled anew
     return Rows(np.array(words, np.int32), bounds, contexts, weights, pmis)
 
 
@@ -306,6 +308,12 @@ def test_planted_vectors_are_recovered(tmp_path: Path, w0: float) -> None:
     assert slope == pytest.approx(1, abs=0.15)
 
 
+def plant(column: np.ndarray, cell: int, value: float) -> None:
+    column.flags.writeable = True
+    column[cell] = value
+    column.flags.writeable = False
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["weights", "pmis", "vectors"])
 def test_a_planted_nan_names_sweep_shard_and_word(where: str, bad: float) -> None:
@@ -319,7 +327,7 @@ def test_a_planted_nan_names_sweep_shard_and_word(where: str, bad: float) -> Non
         solver.vectors[word] = bad  # G is bad then, and with it every row: any may be named
         guilty = set(rows.words.tolist())
     else:
-        getattr(rows, where)[cell] = bad
+        plant(getattr(rows, where), cell, bad)
         guilty = {int(word)}
     with pytest.raises(DivergedError) as error:
         solver.run(7, [shards[1]], 1)
@@ -336,7 +344,8 @@ def test_a_huge_error_is_no_divergence_while_the_vectors_are_finite() -> None:
     solver, shards = solver_for(model), shards_of(model)
     rows = shards[1][1].rows
     cell = int(rows.bounds[np.flatnonzero(np.diff(rows.bounds, axis=1)[:, 0] == 8)[0], 0])
-    solver.rows_per_block, rows.pmis[cell] = 1024, 1e4
+    solver.rows_per_block = 1024
+    plant(rows.pmis, cell, 1e4)
     solver.vectors[rows.contexts[cell]] = 1e-15
     assert solver.run(1, [shards[1]], 1) == pytest.approx(float(rows.weights[cell]) * 1e8, rel=1e-2)
     assert np.isfinite(solver.vectors).all()

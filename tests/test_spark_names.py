@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from simglove_spark.engines.connect import followed
@@ -27,25 +29,30 @@ def event_log(folder: Path) -> list[dict[str, Any]]:
 def walked(
     tmp_path_factory: pytest.TempPathFactory, small_text: bytes
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A run by the command line whose Spark keeps an event log, without a terminal; its Python workers warn of something."""
+    """A run by the command line whose Spark keeps an event log, without a terminal.
+
+    Its tokenizer, which warns of something, is a module of the present folder, on nobody's PYTHONPATH.
+    """
     folder = tmp_path_factory.mktemp("names")
     (folder / "corpus.txt").write_bytes(small_text)
     (folder / "events").mkdir()
     log = {"enabled": "true", "dir": f"file://{folder / 'events'}", "compress": "false", "rolling.enabled": "false"}
     (folder / "loud.py").write_text(
-        "import warnings\ndef cut(text):\n    warnings.warn('cut by hand')\n    return text.split()\n"
+        "import warnings\ndef cut(text):\n    warnings.warn('cut by hand')\n    return [*text.split(), 'loud']\n"
     )
-    options = ["--input", folder / "corpus.txt", "--output", folder / "run", "--dim", "4", "--min-count", "1"]
+    options = ["--input", "corpus.txt", "--output", "run", "--dim", "4", "--min-count", "1"]
     options += ["--driver-memory", "1g", "--worker-memory", "64m", "--master", "local[1]", "--tokenizer", "loud:cut"]
     options += ["--spark-conf", *(f"spark.eventLog.{key}={value}" for key, value in log.items())]
-    options += ["spark.sql.shuffle.partitions=2", f"spark.executorEnv.PYTHONPATH={folder}"]
+    options += ["spark.sql.shuffle.partitions=2"]
     environment = {
         **os.environ,
         "SIMGLOVE_RUN_ID": "daily__2026-11-23T00:00:00+00:00",
-        "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     command = [sys.executable, "-c", COMMAND, "run", *map(str, options)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -71,6 +78,14 @@ def test_all_that_a_run_says_is_json_with_its_stage(walked: tuple[Path, Any]) ->
     assert warned
     assert {line["event"] for line in warned} == {"note"}
     assert json.loads((walked[0] / "run" / "run.json").read_text())["run_id"] == lines[0]["run_id"]
+
+
+@pytest.mark.spark
+def test_a_module_in_the_present_folder_is_found_by_the_workers_too(
+    walked: tuple[Path, Any], small_text: bytes
+) -> None:
+    counted = {row["word"]: row["count"] for row in pq.read_table(walked[0] / "run" / "word_counts").to_pylist()}
+    assert counted == {**Counter(small_text.decode().split()), "loud": sum(map(bool, small_text.split(b"\n")))}
 
 
 class Context:

@@ -23,6 +23,7 @@ from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, checked_path, checked_source, new_manifest
 from simglove_spark.schemas import VOCABULARY
+from simglove_spark.storage import paths
 from simglove_spark.storage.copies import fetched
 from simglove_spark.storage.corpora import files_of, reading
 from simglove_spark.storage.paths import StorePath, path_of
@@ -53,8 +54,9 @@ def faults(server: tuple[str, Faults]) -> Faults:
 def lake(
     server: tuple[str, Faults], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Path:
-    """A folder of the bucket for this test alone."""
+    """A folder of the bucket for this test alone; what does not answer is asked again as often as ever, and soon."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(paths, "PAUSES", tuple(pause / 50 for pause in paths.PAUSES))
     return path_of(f"s3://{BUCKET}/{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}")
 
 
@@ -288,6 +290,14 @@ def test_a_body_that_breaks_off_is_read_again(lake: Path, faults: Faults) -> Non
     (lake / "x").write_bytes(bytes(1 << 20))
     with faults.of("cut", 2, lambda method, path: method == "GET" and path.endswith("/x")):
         assert (lake / "x").read_bytes() == bytes(1 << 20)
+        assert faults.times == 0
+
+
+def test_a_refusal_longer_than_what_was_asked_for_is_tried_again(lake: Path, faults: Faults) -> None:
+    """By us: the SDK gives up where the answer's body does not fit."""
+    (lake / "x").write_bytes(b"abcdefgh")
+    with faults.of("slow", 2, lambda method, path: method == "GET"), (lake / "x").open("rb") as stream:
+        assert stream.read(4) == b"abcd"
         assert faults.times == 0
 
 

@@ -1,9 +1,7 @@
 """Tokenizers: words by Unicode's boundaries, by jieba and by the user's own function, whatever the cuts of the text."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
@@ -284,17 +282,3 @@ def test_lists_hold_words_already(tmp_path: Path, spark: "SparkSession") -> None
     assert str(caught.value) == (
         "--tokenizer must be whitespace for lists, which hold words already; got words. Leave it out."
     )
-
-
-@pytest.mark.spark
-def test_a_module_in_the_present_folder_is_found_by_the_workers_too(here: Path) -> None:
-    (here / "a.txt").write_text("a b c\na b c\n")
-    options = ["--master", "local[1]", "--driver-memory", "1g", "--worker-memory", "64m", "--min-count", "1"]
-    command = ["count-words", "--input", "a.txt", "--output", "run", "--tokenizer", "my_tokenizer:bigrams", *options]
-    environment = {**os.environ, "PYTHONPATH": str(Path(tokenizing.__file__).parents[1])}
-    code = "from simglove_spark.cli import entry; entry()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert rows_of(here / "run", "vocabulary") == [("a b", 0, 2), ("b c", 1, 2)]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from warming import warm
 
 import simglove_spark
 from simglove_spark.java import java_home
@@ -53,6 +54,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def take_compiled_kernels(target: Path) -> None:
     """Spare the minute that compiling takes: what this checkout has compiled of the very same sources is taken along."""
+    warm()
     for source in (ROOT / "simglove_spark" / "kernels").glob("*.py"):
         copy = target / source.relative_to(ROOT)
         if copy.is_file() and copy.read_bytes() == source.read_bytes():
