@@ -26,6 +26,7 @@ from simglove_spark.storage.texts import replace_text
 
 FILE_NAME = "_manifest.json"
 FORMAT_VERSION = 1
+READ_BYTES = 4 << 20  # at once
 
 
 @lru_cache(maxsize=1)
@@ -208,7 +209,7 @@ def hash_json(value: Any) -> str:
 
 def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
+    with path.open("rb", READ_BYTES) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

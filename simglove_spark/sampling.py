@@ -15,9 +15,9 @@ from pyarrow import orc
 from simglove_spark.corpus import COMPRESSED, kind_by_name
 from simglove_spark.errors import InputError
 from simglove_spark.row_breaks import RowBreaks, rows_between
+from simglove_spark.storage.answers import refuse_away
 from simglove_spark.storage.corpora import reading
 from simglove_spark.storage.paths import readable as source_of
-from simglove_spark.storage.paths import refuse_away
 from simglove_spark.text_rows import Cleaning, clean
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100

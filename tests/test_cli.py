@@ -30,7 +30,7 @@ COMMANDS += ["keywords", "similarity", "pmi", "explain"]
 COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
 COMMANDS += ["import-vectors"]
 COMMANDS += ["report", "explore"]
-COMMANDS += ["publish", "rollback", "verify"]
+COMMANDS += ["publish", "rollback", "verify", "status"]
 ROAD = {
     "run": [
         "input",
