@@ -176,13 +176,13 @@ def status(folder: Annotated[str, Parameter(help="Run folder.")], /, *, json: Js
 
 
 def _lines_of(found: "Status") -> "Iterator[str]":
-    yield f"{found.run_id} {found.state}: {_took(found.seconds)} since {found.started}, process {found.pid} of {found.host}"
+    yield f"{found.run_id} {found.state}: {_took(found.seconds)}, begun {found.started}"
     if found.error is not None:
         yield f"exit code {found.exit_code}: {found.error}"
-    for name, status in found.stages.items():
-        yield f"  {name:<14}{status}" + (f", {_took(found.stage_seconds)}" if name == found.stage else "")
+    for name, stage in found.stages.items():
+        yield f"  {name:<14}{stage['status']}" + ("" if stage["seconds"] is None else f", {_took(stage['seconds'])}")
     if found.state in ("running", "died"):
-        yield f"last heartbeat {_took(found.heartbeat_age)} ago"
+        yield f"last heartbeat {_took(found.heartbeat_age)} ago, of process {found.pid} of {found.host}"
     if found.next is not None:
         yield f"next: {found.next}" if found.state == "running" else f"the same command goes on at {found.next}"
 

@@ -29,13 +29,12 @@ class Status:
         Seconds since it was last alive.
     stage : str or None
         The one that runs, or in which it ended; None of a complete run, and before the first.
-    stage_seconds : float or None
     next : str or None
         The stage that comes then; of a run that ended before its end the one at which the same command goes on.
     exit_code, error
         How it ended; None while it runs, and of one that died.
-    stages : dict of str to str
-        Each stage's status; "waiting" before it is begun.
+    stages : dict
+        Of each stage its ``status``, "waiting" before it is begun, and ``seconds`` or None.
     """
 
     state: State
@@ -47,11 +46,10 @@ class Status:
     seconds: float | None
     heartbeat_age: float | None
     stage: str | None
-    stage_seconds: float | None
     next: str | None
     exit_code: Any
     error: Any
-    stages: dict[str, str]
+    stages: dict[str, dict[str, Any]]
 
     @property
     def code(self) -> int:
@@ -77,25 +75,28 @@ def status_of(folder: Path, now: datetime | None = None) -> Status:
             f"folder must be that of a run, with a {RUN_JSON}; got none ({folder}). The run has not begun, or writes elsewhere."
         )
     state, told = state_in(record, folder, now), record.get("stages", {})
-    stages = {name: str(told.get(name, {}).get("status", WAITING)) for name in STAGES}
-    left = [name for name, status in stages.items() if status != "complete" and state != "complete"]
-    at = next((name for name in left[:1] if stages[name] != WAITING), None)
-    to_come = left[1:] if state == "running" and at is not None else left
     last = _moment(record.get("heartbeat"))
     end = {"running": now, "died": last}.get(state) or _moment(record.get("ended"))
-    own = {} if at is None else told[at]
+    stages = {name: _stage(told.get(name, {}), end) for name in STAGES}
+    left = [name for name, stage in stages.items() if stage["status"] != "complete" and state != "complete"]
+    at = next((name for name in left[:1] if stages[name]["status"] != WAITING), None)
+    to_come = left[1:] if state == "running" and at is not None else left
     return Status(
         state,
         *(record.get(name) for name in ("run_id", "command", "host", "pid", "started")),
         _seconds(record.get("started"), end),
-        None if last is None else round((now - last).total_seconds(), 1),
+        None if last is None else round(max((now - last).total_seconds(), 0.0), 1),
         at,
-        own.get("seconds", _seconds(own.get("started"), end)),
         to_come[0] if to_come else None,
         record.get("exit_code"),
         record.get("error"),
         stages,
     )
+
+
+def _stage(told: dict[str, Any], end: datetime | None) -> dict[str, Any]:
+    seconds = told.get("seconds", _seconds(told.get("started"), end))
+    return {"status": str(told.get("status", WAITING)), "seconds": seconds}
 
 
 def _moment(text: Any) -> datetime | None:
