@@ -21,12 +21,11 @@ import pyarrow as pa
 from simglove_spark.errors import InputError
 from simglove_spark.manifest_fields import Details, check_fields, escapes
 from simglove_spark.schemas import describe
-from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.paths import StorePath, hash_file
 from simglove_spark.storage.texts import replace_text
 
 FILE_NAME = "_manifest.json"
 FORMAT_VERSION = 1
-READ_BYTES = 4 << 20  # at once
 
 
 @lru_cache(maxsize=1)
@@ -205,12 +204,6 @@ def sealed(values: dict[str, Any]) -> dict[str, Any]:
 def hash_json(value: Any) -> str:
     """SHA-256 of a JSON value in one fixed spelling."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb", READ_BYTES) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def file_entry(folder: Path, name: str, rows: int = 0) -> FileEntry:

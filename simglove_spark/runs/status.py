@@ -82,15 +82,19 @@ def status_of(folder: Path, now: datetime | None = None) -> Status:
     at = next((name for name in left[:1] if stages[name]["status"] != WAITING), None)
     to_come = left[1:] if state == "running" and at is not None else left
     return Status(
-        state,
-        *(record.get(name) for name in ("run_id", "command", "host", "pid", "started")),
-        _seconds(record.get("started"), end),
-        None if last is None else round(max((now - last).total_seconds(), 0.0), 1),
-        at,
-        to_come[0] if to_come else None,
-        record.get("exit_code"),
-        record.get("error"),
-        stages,
+        state=state,
+        run_id=record.get("run_id"),
+        command=record.get("command"),
+        host=record.get("host"),
+        pid=record.get("pid"),
+        started=record.get("started"),
+        seconds=_seconds(record.get("started"), end),
+        heartbeat_age=None if last is None else round(max((now - last).total_seconds(), 0.0), 1),
+        stage=at,
+        next=to_come[0] if to_come else None,
+        exit_code=record.get("exit_code"),
+        error=record.get("error"),
+        stages=stages,
     )
 
 

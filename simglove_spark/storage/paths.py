@@ -19,6 +19,7 @@ from simglove_spark.errors import ConfigError
 from simglove_spark.storage.answers import asked_again, lost, told
 from simglove_spark.storage.schemes import Parts, file_system, is_store, split
 
+READ_BYTES = 4 << 20  # at once
 CHUNK_BYTES = 16 << 20  # of a request for a part of a file
 READINGS = 5  # at most, of a file that is replaced while it is read
 _LOCAL = fs.LocalFileSystem()
@@ -133,7 +134,7 @@ class StorePath(PosixPath):
     def _refuse_lost(self, local: Path, before: Any) -> None:
         """Raise what pyarrow's copying keeps to itself: an upload that failed with its bytes, or when it was completed."""
         found = self._version()
-        if found == before and (found is None or _digest(self) != _digest(local)):
+        if found == before and (found is None or hash_file(self) != hash_file(local)):
             raise lost(self)
 
     def _version(self) -> Any:
@@ -249,15 +250,16 @@ def store_path(uri: str) -> StorePath:
     return StorePath(f"{parts.scheme}:", parts.authority, parts.key)
 
 
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb", READ_BYTES) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # what is buffered has readinto
+
+
 def readable(path: str | Path) -> Path | StoreFile:
     """What pyarrow reads a file from, by parts: its path, or a stream of one in a store."""
     found = store_path(str(path)) if is_store(str(path)) else Path(path)
     return found.open("rb") if isinstance(found, StorePath) else found
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb", CHUNK_BYTES) as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _shown(text: str) -> str:
