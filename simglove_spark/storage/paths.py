@@ -1,5 +1,7 @@
-"""A file or folder of a store that behaves as a `pathlib.Path`, as far as tables and corpora need it. What a store has not
-(renames, links, appending) is refused: all that pathlib does on this machine goes through `__fspath__`."""
+"""A file or folder of a store that behaves as a `pathlib.Path`, as far as tables and corpora need it.
+
+What a store has not (renames, links, appending) is refused: all that pathlib does on this machine goes through `__fspath__`.
+"""
 
 import hashlib
 import io
