@@ -63,7 +63,7 @@ for _module in MODULES:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code (see `simglove_spark.errors`)."""
+    """Run a command; returns its exit code (see `simglove_spark.errors`; those of `status` are its own)."""
     ended_by_signal.clear()
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # what runs in the background is not Ctrl-C's
@@ -72,9 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app.config = _sources(arguments)
-        app(_parsable(arguments), exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
+        code = app(_parsable(arguments), exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
         sys.stdout.flush()
-        return 0
+        return code or 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from simglove_spark.config import ObserveConfig
 from simglove_spark.errors import ConfigError
 from simglove_spark.evaluate import (
     Comparison,
@@ -21,8 +22,11 @@ from simglove_spark.evaluate import (
     shared_words,
 )
 from simglove_spark.evaluate.statistics import interval
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Json, Whole, require
+from simglove_spark.publishing.latest import resolved
 from simglove_spark.shown import plain_text
+from simglove_spark.storage.paths import path_of
 from simglove_spark.vectors import Vectors
 
 
@@ -62,19 +66,22 @@ def evaluate(
     resamples: Annotated[Whole, Parameter(help="Bootstrap draws for the 95 % intervals; 0 for none.")] = 1000,
     seed: Annotated[Whole, Parameter(help="Seed of draws and clusters.")] = 1,
     json: Json = False,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Score vectors by public evaluation sets, with coverage and intervals; compare several on the words they share."""
-    named = {"similarity": similarity, "analogy": analogy, "categories": categories}
-    named |= {"sentences": sentences, "keywords": keywords}
+    named: dict[str | None, tuple[str, ...]] = {"similarity": similarity, "analogy": analogy, "categories": categories}
+    named |= {"sentences": sentences, "keywords": keywords, None: sets}
     require(0 <= resamples <= 1_000_000, "resamples", "lie between 0 and 1,000,000", resamples, "Use 1000.")
     require(0 <= seed < 2**32, "seed", "lie between 0 and 4,294,967,295", seed, "Use 1.")
-    if not sets and not any(named.values()):
+    if not any(named.values()):
         raise ConfigError("evaluate must be given a file; got none. Add --sets FILE, or --similarity FILE or its like.")
-    read = [read_set(path, kind) for kind, paths in named.items() for path in paths]
-    read += [read_set(path) for path in sets]
-    models = [load_model(path) for path in vectors]
-    judged = [[one.judge(model, seed) for one in read] for model in models]
-    compared = compare(read, shared := shared_words(models), seed, resamples, trend) if len(models) > 1 else []
+    files = [(kind, path) for kind, paths in named.items() for path in paths]
+    reads = [("vectors", path_of(resolved(path))) for path in vectors]
+    with observed(observe).stage("evaluate", corpus=[path for _, path in files], reads=reads):
+        read = [read_set(path, kind) for kind, path in files]
+        models = [load_model(path) for path in vectors]
+        judged = [[one.judge(model, seed) for one in read] for model in models]
+        compared = compare(read, shared := shared_words(models), seed, resamples, trend) if len(models) > 1 else []
     if json:
         told = [_to_dict(*each, resamples, seed) for each in zip(vectors, models, judged, strict=True)]
         if len(told) > 1:

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from simglove_spark.config import ObserveConfig
 from simglove_spark.formats import importing_vectors, lineage
 from simglove_spark.formats.numbers import Dtype
 from simglove_spark.formats.saving import save_vectors
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import Output, VectorsFolder
 from simglove_spark.publishing.latest import resolved
 from simglove_spark.storage.copies import fetched
@@ -38,12 +40,14 @@ def export(
         ),
     ] = (),
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier export.")] = False,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Write vectors as other tools read them, and a model card beside. Needs no Spark."""
     folder, written = path_of(resolved(vectors)), path_of(output)
-    known = Vectors.load(folder)
-    origin = lineage.find(folder, known, [path_of(path) for path in scores])
-    card = save_vectors(known, written, format, dtype, unk, overwrite, origin)
+    with observed(observe).stage("export", corpus=scores, reads=[("vectors", folder)], files=[written]):
+        known = Vectors.load(folder)
+        origin = lineage.find(folder, known, [path_of(path) for path in scores])
+        card = save_vectors(known, written, format, dtype, unk, overwrite, origin)
     print(f"{len(known) + unk:,} vectors of {known.matrix.shape[1]} components are in {written}.")
     print(f"Their model card is {card}.")
 
@@ -54,12 +58,14 @@ def import_vectors(
     output: Output,
     format: Annotated[ImportFormat, Parameter(help="File format; auto recognises it by its content.")] = "auto",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an earlier table.")] = False,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Make a vectors table of another tool's vectors. Needs no Spark."""
     folder = path_of(output)
-    name, manifest = importing_vectors.import_vectors(
-        fetched(input), None if format == "auto" else format, folder, overwrite
-    )
+    with observed(observe).stage("import-vectors", corpus=[input], writes=[("vectors", folder)]):
+        name, manifest = importing_vectors.import_vectors(
+            fetched(input), None if format == "auto" else format, folder, overwrite
+        )
     print(f"{manifest.rows:,} vectors of {manifest.details['dim']} components are in {folder}; they were {name}.")
 
 

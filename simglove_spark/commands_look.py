@@ -6,8 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from simglove_spark.config import TextConfig
+from simglove_spark.config import ObserveConfig, TextConfig
 from simglove_spark.errors import ConfigError, ResourceError
+from simglove_spark.observing.observed import observed
 from simglove_spark.option_checks import PairsFolder, VectorsFolder, Whole, open_pairs, require
 from simglove_spark.pages.report.word_map import Projection
 from simglove_spark.questions import read_texts_as
@@ -30,10 +31,11 @@ def report(
     map_words: Annotated[Whole, Parameter(help="How many of the most frequent words the map shows.")] = 3000,
     projection: Annotated[Projection, Parameter(help="How the map is made: tsne, or pca, which is quick.")] = "tsne",
     overwrite: Annotated[bool, Parameter(negative="", help="Replace an existing file.")] = False,
+    observe: ObserveConfig = ObserveConfig(),
 ) -> None:
     """Write one HTML page that shows a run: map, neighbours, losses, norms, scores, stages, lineage, settings."""
     from simglove_spark.pages.report import page
-    from simglove_spark.pages.report.run_folder import RunFolder, read_evaluations
+    from simglove_spark.pages.report.run_folder import RunFolder, read_evaluations, tables_of
 
     require(3 <= map_words <= 20_000, "map-words", "lie between 3 and 20000", map_words, "Use 3000.")
     run = path_of(folder)
@@ -42,15 +44,16 @@ def report(
         raise ConfigError(
             f"output must be a new file; got one that exists ({path}). Give another --output, or --overwrite."
         )
-    evaluations = read_evaluations([path_of(name) for name in evaluation])
-    text = page.render(RunFolder.read(run), evaluations, watch, map_words, projection)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, text)
-    except OSError as error:
-        raise ResourceError(
-            f"output must be writable; got {error.strerror} ({path}). Give another --output."
-        ) from error
+    with observed(observe).stage("report", corpus=evaluation, reads=tables_of(run), files=[path]):
+        evaluations = read_evaluations([path_of(name) for name in evaluation])
+        text = page.render(RunFolder.read(run), evaluations, watch, map_words, projection)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(path, text)
+        except OSError as error:
+            raise ResourceError(
+                f"output must be writable; got {error.strerror} ({path}). Give another --output."
+            ) from error
     print(f"The report is in {path}: one file, which any browser opens without a network.")
 
 

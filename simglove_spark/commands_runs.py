@@ -1,4 +1,4 @@
-"""What `--dry-run` prints; and the commands that judge and hand out finished runs."""
+"""What `--dry-run` prints; and the commands that judge and hand out finished runs, or tell what has become of one."""
 
 import sys
 from contextlib import nullcontext
@@ -12,18 +12,20 @@ from rich.text import Text
 from simglove_spark.commands_evaluate import print_json
 from simglove_spark.config import ObserveConfig
 from simglove_spark.errors import InputError
+from simglove_spark.figures import figure
 from simglove_spark.memory import cores, show_size
 from simglove_spark.observing.observed import observed
-from simglove_spark.option_checks import DryRun, Threads
-from simglove_spark.output import local_path
+from simglove_spark.option_checks import DryRun, Json, Threads
 from simglove_spark.progress import make_progress
 from simglove_spark.runs.plan import Plan
 from simglove_spark.shown import plain_text
+from simglove_spark.storage.paths import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from simglove_spark.publishing.gates import Gate
+    from simglove_spark.runs.status import Status
     from simglove_spark.verifying import Findings
 
 
@@ -79,7 +81,7 @@ def publish(
     from simglove_spark.publishing.publish import Asked
     from simglove_spark.publishing.publish import publish as published
 
-    folder, root, asked = local_path(run), local_path(to), Asked(sets, min, first)
+    folder, root, asked = path_of(run), path_of(to), Asked(sets, min, first)
     progress = make_progress() if dry_run else observed(observe)
     told = nullcontext() if dry_run else progress.stage("publish", reads=[("vectors", folder / "vectors")])
     with told:
@@ -103,7 +105,7 @@ def rollback(
     """Name the run again in latest.json that was published before the present one. Needs no Spark."""
     from simglove_spark.publishing.publish import rollback as rolled_back
 
-    root, progress = local_path(to), observed(observe)
+    root, progress = path_of(to), observed(observe)
     with progress.stage("rollback"):
         record = rolled_back(root, threads or cores(), progress)
     if sys.stdout.isatty():
@@ -133,7 +135,7 @@ def verify(
     """Check every manifest, checksum and invariant of tables, to the last byte; tells all that is broken. Needs no Spark."""
     from simglove_spark.verifying import verify as verified
 
-    path, progress = local_path(folder), observed(observe)
+    path, progress = path_of(folder), observed(observe)
     with progress.stage("verify"):
         found = verified(path, threads or cores(), progress)
         if sys.stdout.isatty():
@@ -159,4 +161,34 @@ def _show_findings(found: "Findings") -> None:
     console.print(f"{read}: {'all is whole' if not found.found else f'{len(found.found):,} things are broken'}.")
 
 
-COMMANDS = {"publish": publish, "rollback": rollback, "verify": verify}
+def status(folder: Annotated[str, Parameter(help="Run folder.")], /, *, json: Json = False) -> int:
+    """Tell what has become of a run, by its run.json: exit code 0 complete, 10 running, 11 died, 12 failed, 13 interrupted."""
+    from simglove_spark.runs.status import status_of
+
+    path = path_of(folder)
+    found = status_of(path)
+    if json:
+        print_json({"path": str(path), **found.to_dict()})
+    else:
+        for line in _lines_of(found):
+            print(plain_text(line))
+    return found.code
+
+
+def _lines_of(found: "Status") -> "Iterator[str]":
+    yield f"{found.run_id} {found.state}: {_took(found.seconds)}, begun {found.started}"
+    if found.error is not None:
+        yield f"exit code {found.exit_code}: {found.error}"
+    for name, stage in found.stages.items():
+        yield f"  {name:<14}{stage['status']}" + ("" if stage["seconds"] is None else f", {_took(stage['seconds'])}")
+    if found.state in ("running", "died"):
+        yield f"last heartbeat {_took(found.heartbeat_age)} ago, of process {found.pid} of {found.host}"
+    if found.next is not None:
+        yield f"next: {found.next}" if found.state == "running" else f"the same command goes on at {found.next}"
+
+
+def _took(seconds: float | None) -> str:
+    return "unknown time" if seconds is None else figure(("seconds", seconds))[1]
+
+
+COMMANDS = {"publish": publish, "rollback": rollback, "verify": verify, "status": status}

@@ -12,8 +12,9 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.storage.answers import refuse_away
 from simglove_spark.storage.corpora import files_of, is_hidden, reading
-from simglove_spark.storage.paths import readable, refuse_away
+from simglove_spark.storage.paths import readable
 from simglove_spark.storage.schemes import is_store, refuse_credentials
 from simglove_spark.tokenizing import load_tokenizer
 

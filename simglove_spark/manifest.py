@@ -21,7 +21,7 @@ import pyarrow as pa
 from simglove_spark.errors import InputError
 from simglove_spark.manifest_fields import Details, check_fields, escapes
 from simglove_spark.schemas import describe
-from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.paths import StorePath, hash_file
 from simglove_spark.storage.texts import replace_text
 
 FILE_NAME = "_manifest.json"
@@ -204,12 +204,6 @@ def sealed(values: dict[str, Any]) -> dict[str, Any]:
 def hash_json(value: Any) -> str:
     """SHA-256 of a JSON value in one fixed spelling."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def file_entry(folder: Path, name: str, rows: int = 0) -> FileEntry:

@@ -2,16 +2,15 @@
 
 A table is built in a hidden folder beside its place and renamed into it when its manifest is written. A rename onto a
 folder that is not empty fails, so of two writers the first one wins and the other is told; neither can mix its files with
-the other's. A build that dies leaves only a hidden folder behind. In a store, which has no renames: see `storage.tables`.
+the other's. A build that dies leaves only a hidden folder behind, which the next one removes. In a store, which has no renames: see `storage.tables`.
 """
 
 import errno
 import fcntl
 import glob
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,10 +18,9 @@ from simglove_spark import manifest
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import Manifest
 from simglove_spark.storage import tables
+from simglove_spark.storage.leftovers import RETIRED, built_beside, retired_by
 from simglove_spark.storage.paths import StorePath, path_of
 from simglove_spark.storage.schemes import refuse_credentials
-
-RETIRED = ".retired-"
 
 
 def local_path(text: str | Path) -> Path:
@@ -118,18 +116,20 @@ def check_writable(folder: Path) -> None:
     if isinstance(folder, StorePath):
         tables.check_writable(folder)
     else:
-        shutil.rmtree(_staging(folder))
+        with _staging(folder):
+            pass
 
 
-def _staging(folder: Path) -> Path:
-    staging = folder.parent / f".{folder.name}.building-{uuid.uuid4().hex[:12]}"
-    try:
-        staging.mkdir(parents=True)
-    except OSError as error:
-        raise ResourceError(
-            f"output must be writable; got {error.strerror} ({folder.parent}). Give another --output."
-        ) from error
-    return staging
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            staging = stack.enter_context(built_beside(folder))
+        except OSError as error:
+            raise ResourceError(
+                f"output must be writable; got {error.strerror} ({folder.parent}). Give another --output."
+            ) from error
+        yield staging
 
 
 @contextmanager
@@ -147,16 +147,13 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
         with tables.building(folder, manifest.FILE_NAME, overwrite) as staging:
             yield staging
         return
-    staging = _staging(folder)
-    try:
+    with _staging(folder) as staging:
         yield staging
         _switch(staging, folder, overwrite)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _switch(staging: Path, folder: Path, overwrite: bool) -> None:
-    retired = folder.parent / f".{folder.name}{RETIRED}{uuid.uuid4().hex[:12]}"
+    retired = retired_by(staging, folder)
     try:
         if overwrite and folder.exists():
             folder.rename(retired)

@@ -16,9 +16,9 @@ from simglove_spark.cleaning import Cleaning, clean
 from simglove_spark.corpus import COMPRESSED, kind_by_name
 from simglove_spark.errors import InputError
 from simglove_spark.row_breaks import RowBreaks, rows_between
+from simglove_spark.storage.answers import refuse_away
 from simglove_spark.storage.corpora import reading
 from simglove_spark.storage.paths import readable as source_of
-from simglove_spark.storage.paths import refuse_away
 
 SAMPLE_BYTES, SAMPLE_ROWS, PEEKED_ROWS = 4 << 20, 20_000, 100
 UNKNOWN_EXPANSION = 4.0  # of text that only Spark can unpack

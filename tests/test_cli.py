@@ -30,7 +30,7 @@ COMMANDS += ["keywords", "similarity", "pmi", "explain"]
 COMMANDS += ["analogy", "java-home", "jobs", "merge-words", "merge-pairs", "phrases", "import-pairs", "export-pairs"]
 COMMANDS += ["import-vectors"]
 COMMANDS += ["report", "explore"]
-COMMANDS += ["publish", "rollback", "verify"]
+COMMANDS += ["publish", "rollback", "verify", "status"]
 ROAD = {
     "run": [
         "input",
@@ -154,6 +154,12 @@ def simglove(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, 
     code = cli.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     return code, out, err
+
+
+def events(err: str) -> list[str]:
+    """Stages, and what became of them, of a log that tells of nothing else."""
+    lines = [json.loads(line) for line in err.splitlines()]
+    return [f"{line['stage']} {line['status']}" for line in lines]
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int, *arguments: Any) -> str:
@@ -673,7 +679,7 @@ def test_evaluate_scores_files_in_a_table_and_in_json(
     (tmp_path / "ana.txt").write_text(": family\nw1 w2 w3 w4\nw1 w2 w3 nobody\n")
     given = ["--similarity", tmp_path / "sim.txt", "--analogy", tmp_path / "ana.txt", "--vectors", vectors]
     code, out, err = simglove(capsys, "evaluate", *given, "--json")
-    assert (code, err) == (0, "")
+    assert (code, events(err)) == (0, ["evaluate running", "evaluate complete"])
     first, second = json.loads(out)["results"]
     assert (first["found"], first["total"]) == (3, 4)
     assert -1 <= first["score"] <= 1
@@ -694,7 +700,8 @@ def test_export_writes_a_file_once(
     path = tmp_path / "file"
     given = ["export", "--vectors", vectors, "--format", name, "--output", path]
     told = f"30 vectors of 4 components are in {path}.\nTheir model card is {path}.card.md.\n"
-    assert simglove(capsys, *given) == (0, told, "")
+    code, out, err = simglove(capsys, *given)
+    assert (code, out, events(err)) == (0, told, ["export running", "export complete"])
     assert FORMATS[name].load(path).matrix.tobytes() == Vectors.load(vectors).matrix.tobytes()
     path.write_text("mine")
     refused(capsys, 2, *given)

@@ -345,6 +345,47 @@ def test_the_corpus_is_one_dataset_for_what_was_named(
     ]
 
 
+def test_what_is_done_with_vectors_is_told_too(
+    counted: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """evaluate, export, report and import-vectors: what they read and write, and how they failed."""
+    assert train(counted) == 0
+    monkeypatch.setenv("OPENLINEAGE_URL", receiver.url)
+    (counted / "set.txt").write_text("".join(f"w{n}\tw{n + 1}\t{n}\n" for n in range(9)))
+    capsys.readouterr()
+    asked = [
+        ["evaluate", "--vectors", "vectors", "--sets", "set.txt", "--json"],
+        ["export", "--vectors", "vectors", "--format", "word2vec-text", "--output", "v.txt"],
+        ["import-vectors", "--input", "v.txt", "--output", "again"],
+        ["report", ".", "--output", "page.html", "--map-words", "9", "--projection", "pca"],
+        ["evaluate", "--vectors", "v.txt", "--sets", "none.txt"],
+    ]
+    for number, command in enumerate(asked):
+        assert main([*command, "--run-id", RUN, "--metrics", "m.prom"]) == (3 if number == 4 else 0)
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+        assert {line["run_id"] for line in lines if line["event"] == "stage"} == {RUN}
+        assert samples((counted / "m.prom").read_text())["exit_code", command[0]] == (3 if number == 4 else 0)
+    events = sent(receiver)
+    assert [(event["job"]["name"], event["eventType"]) for event in events[::2]] == [
+        (f"simglove.{command[0]}", "START") for command in asked
+    ]
+    assert [event["eventType"] for event in events[1::2]] == ["COMPLETE"] * 4 + ["FAIL"]
+    named = [
+        [[Path(entry["name"]).name for entry in event[end]] for end in ("inputs", "outputs")] for event in events[1::2]
+    ]
+    assert named == [
+        [["set.txt", "vectors"], []],
+        [["vectors"], ["v.txt"]],
+        [["v.txt"], ["again"]],
+        [["vocabulary", "pairs", "vectors"], ["page.html"]],
+        [["none.txt", "v.txt"], []],
+    ]
+    versions = [Manifest.load(counted / name, "vectors").content_sha256 for name in ("vectors", "again")]
+    assert events[1]["inputs"][1]["facets"]["version"]["datasetVersion"] == versions[0]
+    assert events[5]["outputs"][0]["facets"]["version"]["datasetVersion"] == versions[1]
+    assert sum(check_facets(event, kinds_of_facets()) for event in events) > 20
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,7 +1,12 @@
 """Where tables are built: nothing half done is ever seen, nothing is lost, the first of two writers wins."""
 
+import errno
 import os
-from contextlib import suppress
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FileEntry, Manifest, checked_path, new_manifest
 from simglove_spark.output import building, is_complete, local_path
 from simglove_spark.schemas import PAIRS, WORD_COUNTS
+from simglove_spark.storage import leftovers
 from simglove_spark.table_files import by_shard, commit, counter, read_batches, report_batch, row_groups, write_file
 
 CONFIG = {"lowercase": False, "min_count": 5}
@@ -125,7 +131,7 @@ def test_a_table_is_seen_only_when_it_is_whole(tmp_path: Path) -> None:
     with building(folder) as staging:
         (staging / "x").write_text("")
         assert not folder.exists()
-        assert names(folder.parent) == [staging.name]
+        assert names(folder.parent) == [staging.name, f"{staging.name}.lock"]
         assert staging.name.startswith(".t.building-")
     assert names(folder.parent) == ["t"]
     assert names(folder) == ["x"]
@@ -315,3 +321,103 @@ def test_files_that_the_driver_cannot_see_are_told(tmp_path: Path) -> None:
     (tmp_path / row["name"]).unlink()
     with pytest.raises(ResourceError, match="output must be a folder that driver and workers share"):
         commit(tmp_path, [row])
+
+
+# --- what killed builders leave ---
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+from simglove_spark.output import building
+with building(Path(sys.argv[1]), overwrite=True) as staging:
+    (staging / "x").write_text("half")
+    print(staging, flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def builder(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Another process that builds, and where it does."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(output.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", BUILDER, folder], stdout=subprocess.PIPE, env=environment) as child:
+        try:
+            assert child.stdout is not None
+            yield child, Path(child.stdout.readline().decode().strip())
+        finally:
+            child.kill()
+
+
+def test_what_a_killed_builder_left_goes_with_the_next_build_and_what_a_living_one_builds_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    (tmp_path / "t.building-1").mkdir()  # of another name, however like
+    with builder(folder) as (_, living), builder(folder) as (dead, left), builder(tmp_path / "t.u") as (other, foreign):
+        build(folder, count=7)
+        assert living.is_dir() and left.is_dir() and foreign.is_dir()
+        for child in (dead, other):
+            child.kill()
+            child.wait()
+        assert (left / "x").is_file()
+        build(folder, overwrite=True, count=8)
+        assert (living / "x").is_file() and foreign.is_dir()
+        assert names(tmp_path) == sorted(
+            ["t", "t.building-1", *(f"{path.name}{end}" for path in (living, foreign) for end in ("", ".lock"))]
+        )
+    output.check_writable(folder)
+    output.check_writable(tmp_path / "t.u")
+    assert names(tmp_path) == ["t", "t.building-1"]
+    assert count_in(folder) == 8
+
+
+def test_a_table_that_a_killed_builder_replaced_goes_only_when_another_stands(tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    build(folder, count=7)
+    with builder(folder) as (child, left):
+        child.kill()
+        child.wait()
+    retired = leftovers.retired_by(left, folder)
+    folder.rename(retired)  # as if it had been killed between the two renames
+    output.check_writable(folder)
+    assert names(tmp_path) == [retired.name]
+    assert complete(folder)
+    assert names(tmp_path) == ["t"]
+    with builder(folder) as (child, left):
+        child.kill()
+        child.wait()
+    shutil.copytree(folder, leftovers.retired_by(left, folder))  # or after them
+    build(folder, overwrite=True, count=8)
+    assert names(tmp_path) == ["t"]
+
+
+def test_what_was_left_elsewhere_or_without_a_lock_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    with builder(folder) as (child, left):
+        child.kill()
+        child.wait()
+    for path in (left, left.with_name(f"{left.name}.lock")):
+        mark = path.name.removeprefix(".t.building-").partition("-")[0]
+        path.rename(path.with_name(path.name.replace(mark, "0123abcd")))  # of another machine
+    (tmp_path / ".t.building-0123456789ab").mkdir()  # of an earlier version
+    before = names(tmp_path)
+    build(folder, count=7)
+    assert names(tmp_path) == sorted([*before, "t"])
+
+
+@pytest.mark.parametrize("how", ["no locks", "no mark"])
+def test_where_the_dead_cannot_be_told_nothing_is_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if how == "no locks":
+        monkeypatch.setattr(leftovers.fcntl, "flock", refused)
+    else:
+        monkeypatch.setattr(leftovers, "_BOOT", tmp_path / "none")
+    folder = tmp_path / "t"
+    with building(folder, overwrite=True) as staging:
+        build(folder, count=7)
+        assert staging.is_dir()
+        (staging / "x").write_text("")
+    assert names(tmp_path) == ["t"]
+    assert names(folder) == ["x"]

@@ -262,12 +262,12 @@ def test_every_bit_of_latest_json_and_its_history_counts(root: Path) -> None:
 def test_of_two_publishers_one_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, go = threading.Event(), threading.Event()
 
-    def slowly(*given: Any) -> dict[str, Any]:
+    def slowly(path: Path, text: str) -> None:
         inside.set()
         go.wait(30)
-        return latest.switch(*given)
+        texts.replace_text(path, text)
 
-    monkeypatch.setattr("simglove_spark.publishing.publish.switch", slowly)
+    monkeypatch.setattr(latest, "replace_text", slowly)
     first = threading.Thread(target=published, args=(root / "one", root))
     first.start()
     assert inside.wait(30)
@@ -384,4 +384,14 @@ print(won)
     assert (a.returncode, b.returncode) == (0, 0)
     assert won >= 2
     assert reads > 10
+    assert verify(root, 2, Progress()).found == []
+
+
+def test_a_refused_run_of_any_id_is_no_damage(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from simglove_spark.publishing import publish as module
+
+    published(root / "one", root)
+    monkeypatch.setattr(module, "_run_id", lambda _: "scheduled__2026-11-23T00:00:00+00:00")
+    assert published(root / "two", root, least=("neighbours=1.1",)).error is not None
+    assert (root / "published" / "refused-scheduled__2026-11-23T00-00-00+00-00.json").is_file()
     assert verify(root, 2, Progress()).found == []

@@ -24,7 +24,7 @@ class Stage:
     corpus : sequence of str
         What was named as input: files, folders, globs, tables of Spark.
     files : sequence of Path
-        Folders that it writes and that are no tables.
+        Files and folders that it writes and that are no tables.
     reads, writes : sequence of (str, Path)
         Tables and their folders.
     outer : Stage, optional

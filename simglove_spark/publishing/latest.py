@@ -7,19 +7,20 @@ Rolling back is one more record, the fourth with the content of the second: the 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, sealed
 from simglove_spark.output import hold
 from simglove_spark.runs.reading import LOCK
-from simglove_spark.storage.paths import path_of
+from simglove_spark.storage.claims import claimed
+from simglove_spark.storage.paths import StorePath, path_of
 from simglove_spark.storage.texts import replace_text
 
-LATEST, HISTORY = "latest.json", "published"
+LATEST, HISTORY, CLAIMS = "latest.json", "published", ".publishing"
 FORMAT_VERSION = 1
 Record = dict[str, Any]
 
@@ -51,8 +52,9 @@ def _read(path: Path) -> Record:
         text = path.read_text(encoding="utf-8")
         record = json.loads(text)
         whole = isinstance(record, dict) and record["format_version"] == FORMAT_VERSION and text == to_text(record)
-        inside = Path(record["vectors"]).is_absolute() or ".." not in Path(record["vectors"]).parts
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        places = [place_of(path.parent, record[name]) for name in ("path", "vectors")]
+        inside = all(".." not in place.parts for place in places)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise _broken(path, f"{type(error).__name__}: {str(error)[:200]}") from error
     if not whole or not inside:
         raise _broken(path, "other text, or another checksum of its own" if inside else "a path out of its folder")
@@ -71,20 +73,48 @@ def to_text(record: Record) -> str:
     return json.dumps(sealed(record), indent=1, ensure_ascii=False) + "\n"
 
 
-def switch(root: Path, record: Record) -> Record:
-    """Keep a record in the history, then put it in the place of latest.json; returns it with its checksum."""
-    try:
-        (root / HISTORY).mkdir(exist_ok=True)
-        replace_text(history_path(root, record["number"]), to_text(record))
-        replace_text(root / LATEST, to_text(record))
-    except OSError as error:
-        raise unwritable(root, error) from error
+def place_of(root: Path, text: str) -> Path:
+    """Where a path of a record lies: a whole path or URI as it is, any other below the folder."""
+    return path_of(text) if "://" in text or Path(text).is_absolute() else root / text
+
+
+def name_of(root: Path, folder: Path) -> str:
+    """How a record names a folder: by its path below ``root``, or its whole path or URI."""
+    if not folder.is_relative_to(root):
+        return str(folder)
+    return PurePosixPath(*folder.parts[len(root.parts) :]).as_posix()
+
+
+def switch(root: Path, before: Record | None, record: Record) -> Record:
+    """Keep a record in the history, then put it in the place of latest.json, if that is still ``before``; returns it with its checksum.
+
+    Raises
+    ------
+    ConfigError
+        When another publisher was quicker.
+    ResourceError
+        When the folder cannot be written.
+    """
+    with alone(root) as still_alone:
+        found = read_latest(root)
+        if found != before:
+            by = "nothing" if found is None else f"number {found['number']}, {found['path']}"
+            raise ConfigError(
+                f"{LATEST} must be the one that the run was judged against; got {by} by now ({root}). Give the command again."
+            )
+        try:
+            (root / HISTORY).mkdir(exist_ok=True)
+            for path in (history_path(root, record["number"]), root / LATEST):
+                still_alone()
+                replace_text(path, to_text(record))
+        except OSError as error:
+            raise unwritable(root, error) from error
     return sealed(record)
 
 
 @contextmanager
-def alone(root: Path) -> Iterator[None]:
-    """Hold the folder against other publishers; the lock goes with the process, however it ends.
+def alone(root: Path) -> Iterator[Callable[[], None]]:
+    """Hold the folder against other publishers, however this process ends; yields what must be called before each write.
 
     Raises
     ------
@@ -93,14 +123,19 @@ def alone(root: Path) -> Iterator[None]:
     ResourceError
         When the folder cannot be written.
     """
+    refusal = f"folder must be published into by one at a time; got a second ({root}). Try again when it is done."
+    if isinstance(root, StorePath):
+        with claimed(root / CLAIMS, refusal) as still_held:
+            yield still_held
+        return
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock = (root / LOCK).open("a")
     except OSError as error:
         raise unwritable(root, error) from error
     with lock:
-        hold(lock, f"folder must be published into by one at a time; got a second ({root}). Try again when it is done.")
-        yield
+        hold(lock, refusal)
+        yield lambda: None
 
 
 def unwritable(root: Path, error: OSError) -> ResourceError:
@@ -115,7 +150,7 @@ def vectors_of(root: Path, record: Record) -> Path:
     ------
     InputError
     """
-    folder = root / record["vectors"]
+    folder = place_of(root, record["vectors"])
     found = Manifest.load(folder, "vectors").content_sha256
     if found != record["tables"]["vectors"]:
         raise InputError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simglove_spark.errors import InputError, QualityError
+from simglove_spark.errors import ConfigError, InputError, QualityError
 from simglove_spark.evaluate import read_set
 from simglove_spark.manifest import FILE_NAME, Manifest
 from simglove_spark.progress import Progress
@@ -19,6 +19,8 @@ from simglove_spark.publishing.latest import (
     HISTORY,
     Record,
     alone,
+    name_of,
+    place_of,
     previous_of,
     published,
     read_latest,
@@ -28,6 +30,7 @@ from simglove_spark.publishing.latest import (
 )
 from simglove_spark.runs.reading import read_record
 from simglove_spark.runs.record import now
+from simglove_spark.storage.paths import StorePath
 from simglove_spark.storage.texts import replace_text
 from simglove_spark.verifying import verify
 from simglove_spark.verifying.folders import TABLES
@@ -80,30 +83,39 @@ def publish(run: Path, root: Path, asked: Asked, threads: int, progress: Progres
     InputError
         When there are no vectors, or latest.json or what it names is broken.
     ConfigError
-        When a least figure is of no gate, or another process publishes into ``root``.
+        When a least figure is of no gate, another process publishes into ``root``, or a local run into a store.
     """
     names = gates.names_of_sets(asked.sets)
     least = gates.read_least(asked.least, names)
+    _refuse_unreachable(run, root)
     own = Manifest.load(run / "vectors", "vectors")
-    with nullcontext() if dry_run else alone(root):
+    with nullcontext() if dry_run else alone(root):  # who cannot write is told so before the judging
         before = read_latest(root)
-        if before is not None and _is_same(root, before, run, own):
-            return Published(before, [])
-        old = None if before is None or asked.first else Candidate.of(root / before["path"], vectors_of(root, before))
-        sets = dict(zip(names, map(read_set, asked.sets), strict=True))
-        judged = gates.with_least(_judge(run, sets, old, threads, progress), least)
-        error = _refusal(judged, run, before)
-        if error is not None:
-            if not dry_run:
-                _keep_refused(root, run, own, judged)
-            return Published(None, judged, error)
-        if dry_run:
-            return Published(None, judged)
-        return Published(switch(root, _record(run, root, own, before, judged)), judged)
+    if before is not None and _is_same(root, before, run, own):
+        return Published(before, [])
+    old = None
+    if before is not None and not asked.first:
+        old = Candidate.of(place_of(root, before["path"]), vectors_of(root, before))
+    sets = dict(zip(names, map(read_set, asked.sets), strict=True))
+    judged = gates.with_least(_judge(run, sets, old, threads, progress), least)
+    error = _refusal(judged, run, before)
+    if error is not None and not dry_run:
+        _keep_refused(root, run, own, judged)
+    if error is not None or dry_run:
+        return Published(None, judged, error)
+    return Published(switch(root, before, _record(run, root, own, before, judged)), judged)
+
+
+def _refuse_unreachable(run: Path, root: Path) -> None:
+    """Refuse to name in a store, which is read from any machine, what lies on this one."""
+    if isinstance(root, StorePath) and not isinstance(run, StorePath):
+        raise ConfigError(
+            f"run must lie in a store, as the folder does that names it; got {run} ({root}). Copy it there, or give another --to."
+        )
 
 
 def _is_same(root: Path, record: Record, run: Path, own: Manifest) -> bool:
-    return root / record["path"] == run and record["tables"]["vectors"] == own.content_sha256
+    return place_of(root, record["path"]) == run and record["tables"]["vectors"] == own.content_sha256
 
 
 def _judge(run: Path, sets: dict[str, Any], old: Candidate | None, threads: int, progress: Progress) -> list[Gate]:
@@ -148,15 +160,14 @@ def _record(run: Path, root: Path, own: Manifest, before: Record | None, judged:
     tables = {
         name: Manifest.load(run / name, name).content_sha256 for name in TABLES if (run / name / FILE_NAME).is_file()
     }
-    path = run.relative_to(root) if run.is_relative_to(root) else run
     return {
         "format_version": FORMAT_VERSION,
         "number": 1 if before is None else before["number"] + 1,
         "action": "publish",
         "published": now(),
         "run_id": _run_id(run),
-        "path": path.as_posix(),
-        "vectors": (path / "vectors").as_posix(),
+        "path": name_of(root, run),
+        "vectors": name_of(root, run / "vectors"),
         "words": own.rows,
         "dim": own.details["dim"],
         "tables": tables,
@@ -175,14 +186,12 @@ def rollback(root: Path, threads: int, progress: Progress) -> Record:
     InputError
         When its vectors are gone, damaged or others; or latest.json is broken.
     """
-    published(root)  # before the folder is touched
-    with alone(root):
-        latest = published(root)
-        target = previous_of(root, latest)
-        folder = vectors_of(root, target)
-        found = verify(folder, threads, progress).found
-        if found:
-            raise InputError(
-                f"vectors must be whole to be rolled back to; got {found[0].what} ({folder}). Publish another run."
-            )
-        return switch(root, {**target, "number": latest["number"] + 1, "action": "rollback", "published": now()})
+    latest = published(root)
+    target = previous_of(root, latest)
+    folder = vectors_of(root, target)
+    found = verify(folder, threads, progress).found
+    if found:
+        raise InputError(
+            f"vectors must be whole to be rolled back to; got {found[0].what} ({folder}). Publish another run."
+        )
+    return switch(root, latest, {**target, "number": latest["number"] + 1, "action": "rollback", "published": now()})

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from simglove_spark.errors import InputError
 
 RUN_JSON, RUN_YAML, LOCK = "run.json", "run.yaml", ".simglove.lock"
+STAGES = ("count-words", "count-pairs", "train")
 MISSED_BEATS = 4  # after so many a run is taken for dead
 FIGURES, MOST = ("seconds", "rows", "bytes"), 2**63
 
@@ -58,11 +59,14 @@ def state_of(folder: Path, now: datetime | None = None) -> State | None:
         When run.json is broken, or of a status that no run has.
     """
     record = read_record(folder)
-    if not record:
-        return None
+    return state_in(record, folder, now or datetime.now(UTC)) if record else None
+
+
+def state_in(record: dict[str, Any], folder: Path, now: datetime) -> State:
+    """The same of a record that was read from the folder."""
     status = record.get("status")
     if status == "running":
-        return "running" if _beats(record, now or datetime.now(UTC)) else "died"
+        return "running" if _beats(record, now) else "died"
     if status in ("complete", "failed", "interrupted"):
         return status
     raise InputError(f"run.json must tell a status; got {status!r} ({folder / RUN_JSON}). Run the stages again.")

@@ -3,15 +3,12 @@
 What a store has not (renames, links, appending) is refused: all that pathlib does on this machine goes through `__fspath__`.
 """
 
-import errno
+import hashlib
 import io
 import os
-import re
 import stat
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PosixPath
 from typing import Any
@@ -20,16 +17,14 @@ from uuid import uuid4
 import pyarrow as pa
 from pyarrow import fs
 
-from simglove_spark.errors import ConfigError, InputError, ResourceError
-from simglove_spark.storage.schemes import Parts, file_system, first_words, is_store, split
+from simglove_spark.errors import ConfigError
+from simglove_spark.storage.answers import asked_again, lost, told
+from simglove_spark.storage.schemes import Parts, file_system, is_store, split
 
+READ_BYTES = 4 << 20  # at once
 CHUNK_BYTES = 16 << 20  # of a request for a part of a file
-PAUSES = (0.5, 1, 2, 4, 8)  # seconds
-_AWAY, _THEN = "store must answer", "The same command goes on when it does."
+READINGS = 5  # at most, of a file that is replaced while it is read
 _LOCAL = fs.LocalFileSystem()
-_DENIED = re.compile(
-    r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|NO_SUCH_BUCKET|HTTP status 40[13]|ermission|nauthori|orbidden"
-)
 
 
 class StorePath(PosixPath):
@@ -86,17 +81,23 @@ class StorePath(PosixPath):
         """Names and bytes of the folder's files."""
         return {info.base_name: info.size for info in self.infos() if info.is_file}
 
-    def open(self, mode: str = "r", *_how: Any, **_more: Any) -> Any:
-        """Open for reading, ``rb`` or ``r``; `put` writes."""
+    def open(self, mode: str = "r", buffering: int = -1, *_how: Any, **_more: Any) -> Any:
+        """Open for reading, ``rb`` (of which each reading is a request, unless it is buffered) or ``r``; `put` writes."""
         if mode not in ("r", "rb"):
             raise NotImplementedError(f"a store's file must be opened for reading; got mode {mode} ({self})")
         with told(self):
             file = StoreFile(self, self.file_system.open_input_file(self.uri.path))
-        return file if mode == "rb" else io.TextIOWrapper(file, encoding="utf-8")
+        binary = file if buffering < 1 else io.BufferedReader(file, buffering)
+        return binary if mode == "rb" else io.TextIOWrapper(binary, encoding="utf-8")
 
-    def read_bytes(self) -> bytes:  # noqa: D102
-        with told(self), self.file_system.open_input_file(self.uri.path) as stream:
-            return _asked_again(stream.read)
+    def read_bytes(self) -> bytes:
+        """All bytes of the file, of one version of it: its size is asked first, so one that is replaced just then could be cut."""
+        for _ in range(READINGS):
+            with told(self), self.file_system.open_input_file(self.uri.path) as stream:
+                found = asked_again(stream.read)
+            if self._info().size == len(found):
+                break
+        return found
 
     def read_text(self, *_how: Any, **_more: Any) -> str:  # noqa: D102
         return self.read_bytes().decode()
@@ -117,6 +118,7 @@ class StorePath(PosixPath):
         pyarrow's copying does it outside Python, where no signal comes between: a stream that Python closes because of an
         error would leave half a file as if it were whole.
         """
+        before = self._version()
         target = self if self.uri.scheme != "hdfs" else self.with_name(f".{self.name}.{uuid4().hex[:12]}")
         with told(self, writing=True):
             fs.copy_files(
@@ -129,6 +131,22 @@ class StorePath(PosixPath):
             if target is not self:  # HDFS shows a file while it is written, but renames at once
                 self.unlink(missing_ok=True)
                 self.file_system.move(target.uri.path, self.uri.path)
+        self._refuse_lost(local, before)
+
+    def _refuse_lost(self, local: Path, before: Any) -> None:
+        """Raise what pyarrow's copying keeps to itself: an upload that failed with its bytes, or when it was completed."""
+        found = self._version()
+        if found == before and (found is None or hash_file(self) != hash_file(local)):
+            raise lost(self)
+
+    def _version(self) -> Any:
+        """What changes when the file is replaced by another: its ETag, as far as the store has one; None where no file is."""
+        try:
+            with told(self, writing=True), self.file_system.open_input_stream(self.uri.path) as stream:
+                info = stream.metadata()
+            return info or (self.stat().st_size, self.stat().st_mtime_ns)
+        except FileNotFoundError:
+            return None
 
     def fetch(self, local: Path) -> None:
         """Copy the file to one of this machine."""
@@ -141,7 +159,7 @@ class StorePath(PosixPath):
             chunk_size=CHUNK_BYTES,
         )
         with told(self):
-            _asked_again(copy)
+            asked_again(copy)
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: D102
         try:
@@ -187,7 +205,7 @@ class StoreFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read as many bytes as the buffer holds, or all that are left."""
         with told(self.path):
-            return _asked_again(lambda: self.stream.readinto(buffer))
+            return asked_again(lambda: self.stream.readinto(buffer))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place; nothing is read."""
@@ -234,65 +252,16 @@ def store_path(uri: str) -> StorePath:
     return StorePath(f"{parts.scheme}:", parts.authority, parts.key)
 
 
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb", READ_BYTES) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # what is buffered has readinto
+
+
 def readable(path: str | Path) -> Path | StoreFile:
     """What pyarrow reads a file from, by parts: its path, or a stream of one in a store."""
     found = store_path(str(path)) if is_store(str(path)) else Path(path)
     return found.open("rb") if isinstance(found, StorePath) else found
-
-
-def _asked_again(read: Callable[[], Any]) -> Any:
-    """What a reading gives. The SDK tries again by itself, but not where a refusal is longer than the bytes that were asked for."""
-    for pause in PAUSES:
-        try:
-            return read()
-        except OSError as error:
-            if "flush response stream" not in str(error):
-                raise
-            time.sleep(pause)
-    return read()
-
-
-@contextmanager
-def told(path: StorePath, writing: bool = False) -> Iterator[None]:
-    """Tell in our words what a store answers when it does not do as asked, without a secret in it.
-
-    Raises
-    ------
-    FileNotFoundError
-        As pathlib does.
-    InputError
-        When it denies reading.
-    ResourceError
-        When it denies writing, or does not answer after all tries.
-    """
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise FileNotFoundError(2, "No such file in the store", str(path)) from error
-    except (OSError, pa.ArrowException) as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # of the copy on this machine
-            raise
-        found = first_words(str(error))
-    else:
-        return
-    if _DENIED.search(found):
-        kind, rule = (ResourceError, "writable") if writing else (InputError, "readable")
-        raise kind(
-            f"store must be {rule}; got {found} ({path}). Check the bucket's name, and the environment's credentials and region."
-        )
-    raise ResourceError(f"{_AWAY}; got {found} ({path}), after all tries. {_THEN}")
-
-
-def refuse_away(error: BaseException) -> None:
-    """Raise what a store did not answer, when a library made a text of it: ORC's reader does.
-
-    Raises
-    ------
-    ResourceError
-    """
-    found = re.search(f"{_AWAY}; .*{_THEN}", str(error))
-    if found:
-        raise ResourceError(found[0]) from None
 
 
 def _shown(text: str) -> str:

@@ -55,7 +55,12 @@ def file_sizes(folder: Path) -> dict[str, int]:
 
 def leftovers(folder: StorePath) -> bool:
     """Whether a folder without a manifest holds nothing but files of builds that did not end."""
-    return all(path.name.startswith(".") or _CARRIES_CONTENT.fullmatch(path.name) for path in folder.iterdir())
+    return all(is_leftover(path.name) for path in folder.iterdir())
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file that no manifest names may be of a build that did not end, or goes on."""
+    return name.startswith(".") or bool(_CARRIES_CONTENT.fullmatch(name))
 
 
 @contextmanager

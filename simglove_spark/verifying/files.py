@@ -10,6 +10,8 @@ from pathlib import Path
 from simglove_spark.errors import InputError
 from simglove_spark.manifest import FILE_NAME, FileEntry, Manifest, checked_path
 from simglove_spark.progress import Task
+from simglove_spark.storage.paths import StorePath
+from simglove_spark.storage.tables import is_leftover
 from simglove_spark.verifying.findings import Findings
 
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{16})\.parquet$")
@@ -65,7 +67,13 @@ def check_files(folder: Path, manifest: Manifest, work: Work) -> Checked:
     """Read every file of a table to the last byte, and name those that are not its own."""
     found, known = work.found, {entry.name for entry in manifest.files} | {FILE_NAME}
     for path in sorted(folder.iterdir()):
-        if path.name not in known:
+        if path.name in known:
+            continue
+        if isinstance(folder, StorePath) and is_leftover(path.name):
+            found.note(
+                path, f"{path.name} is left by a build that goes on or was killed; the manifest does not name it."
+            )
+        else:
             found.add(path, f"{path.name} must not be there; got a file that the manifest does not name. Remove it.")
     for entry in manifest.files:
         named = HASH_IN_NAME.search(entry.path)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from simglove_spark.errors import SimgloveError
+from simglove_spark.errors import ResourceError, SimgloveError
 
 
 @dataclass(frozen=True, order=True)
@@ -57,9 +57,11 @@ class Findings:
 
     @contextmanager
     def caught(self, path: Path) -> Iterator[None]:
-        """Tell of an error of the block, and go on behind it."""
+        """Tell of an error of the block, and go on behind it; but a store that is away, or a lack of room, says nothing of what is there."""
         try:
             yield
+        except ResourceError:
+            raise
         except SimgloveError as error:
             self.add(path, str(error))
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:

@@ -12,6 +12,7 @@ from simglove_spark.manifest import FILE_NAME, Manifest, hash_file, sealed
 from simglove_spark.progress import Progress
 from simglove_spark.publishing.latest import LATEST
 from simglove_spark.runs.reading import LOCK, RUN_JSON, RUN_YAML, read_record
+from simglove_spark.storage.paths import StorePath
 from simglove_spark.verifying.files import Checked, Work, check_files, load_manifest
 from simglove_spark.verifying.findings import Findings
 from simglove_spark.verifying.pairs import check_pairs
@@ -131,12 +132,19 @@ def _check_run(path: Path, tables: dict[str, Checked], found: Findings) -> None:
     if is_run:
         _check_record(path, {name: table.manifest for name, table in tables.items()}, found)
     for entry in sorted(path.iterdir()):
-        if entry.name in SAVED or entry.name in TABLES or entry.name == LOCK:
+        if entry.name in SAVED or entry.name in TABLES or entry.name == LOCK or _is_bare(entry):
             continue
         if entry.name.startswith("."):
             found.note(entry, f"{entry.name} is left by a run that goes on or was killed; got no table of it.")
         else:
             found.add(entry, f"{entry.name} must not be there; got what belongs to no run. Remove it.")
+
+
+def _is_bare(folder: Path) -> bool:
+    """Whether it is what pyarrow leaves in a store where all files of a folder were deleted."""
+    if not isinstance(folder, StorePath) or folder.is_file():
+        return False
+    return not any(info.is_file for info in folder.infos(recursive=True))
 
 
 def _check_record(path: Path, tables: dict[str, Manifest], found: Findings) -> None:

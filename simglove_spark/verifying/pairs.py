@@ -15,6 +15,7 @@ from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.manifest import FileEntry
 from simglove_spark.schemas import PAIRS, check
 from simglove_spark.shards import CELLS_PER_BATCH, check_cells, shard_number
+from simglove_spark.storage.paths import readable
 from simglove_spark.table_files import exact_sum
 from simglove_spark.verifying.files import Checked, Work
 from simglove_spark.verifying.findings import Findings
@@ -41,7 +42,7 @@ def _highest_id(table: Checked) -> int:
     """The highest id that the statistics of the files tell."""
     most = -1
     for path, _ in table.own():
-        metadata = pq.read_metadata(path)
+        metadata = pq.read_metadata(readable(path))
         groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
         ids = [group.column(column).statistics for group in groups for column in (0, 1)]
         most = max([most, *(statistics.max for statistics in ids if statistics is not None)])
@@ -76,7 +77,7 @@ class _Reading:
     def _read(self, path: Path, entry: FileEntry) -> int:
         balance = np.zeros(self.shard_of.size, np.uint64)
         number, last, total, rows = shard_number(entry), (-1, -1), 0, 0
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(readable(path)) as file:
             check(file.schema_arrow, PAIRS, path)
             self._check_groups(path, file.metadata)
             for batch in file.iter_batches(CELLS_PER_BATCH, columns=PAIRS.names, use_threads=False):

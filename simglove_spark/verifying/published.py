@@ -4,10 +4,18 @@ import re
 from pathlib import Path
 
 from simglove_spark.errors import InputError
-from simglove_spark.publishing.latest import HISTORY, LATEST, history_path, read_latest, read_number, vectors_of
+from simglove_spark.publishing.latest import (
+    HISTORY,
+    LATEST,
+    history_path,
+    place_of,
+    read_latest,
+    read_number,
+    vectors_of,
+)
 from simglove_spark.verifying.findings import Findings
 
-NUMBERED, REFUSED = re.compile(r"\d{6}\.json"), re.compile(r"refused-\w+\.json")
+NUMBERED, REFUSED = re.compile(r"\d{6}\.json"), re.compile(r"refused-[\w.+-]+\.json")
 
 
 def published_run(root: Path, found: Findings) -> Path | None:
@@ -24,7 +32,7 @@ def published_run(root: Path, found: Findings) -> Path | None:
         found.require(same, kept, f"be a copy of {LATEST}", "another, or nothing")
         if latest["previous"] is not None:
             vectors_of(root, read_number(root, latest["previous"]["number"]))
-    run: Path = root / latest["path"]
+    run = place_of(root, latest["path"])
     if not run.is_dir():
         found.add(root / LATEST, f"{LATEST} must name a run that is there; got {latest['path']}.")
         return None

@@ -1,5 +1,7 @@
 """What must hold of a vectors table: finite, and the same in Parquet and in the arrays to be memory-mapped."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,6 +9,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simglove_spark import vectors_table
+from simglove_spark.manifest import Manifest
+from simglove_spark.storage.copies import fetched
+from simglove_spark.storage.paths import StorePath
 from simglove_spark.vectors_table import BLOCK_ROWS, COUNTS, FILES, MATRIX, PARQUET, row_blocks
 from simglove_spark.verifying.files import Checked, Work
 from simglove_spark.verifying.findings import Findings
@@ -16,25 +21,26 @@ from simglove_spark.word_index import WordIndex, open_array
 def check_vectors(table: Checked, words: pa.Table | None, work: Work) -> None:
     """Check a vectors table, and that its words are ``words``, those of its vocabulary, where these are known."""
     found, folder = work.found, table.folder
-    if not set(FILES) <= table.whole:
+    if not set(FILES) <= table.whole or (isinstance(folder, StorePath) and not table.is_whole):
         return  # what is missing or damaged is told already
-    dim, size = vectors_table.check_files(folder, table.manifest, verify=False)
-    index = WordIndex.open(folder, size)
+    here = fetched(folder)
+    dim, size = vectors_table.check_files(here, Manifest.load(here, vectors_table.TABLE), verify=False)
+    index = WordIndex.open(here, size)
     matrix, counts = (
-        open_array(folder / MATRIX, np.float32, (size, dim)),
-        open_array(folder / COUNTS, np.int64, (size,)),
+        open_array(here / MATRIX, np.float32, (size, dim)),
+        open_array(here / COUNTS, np.int64, (size,)),
     )
     found.rows_not_finite += rows_not_finite(matrix)
     names = sorted(table.whole - set(FILES))
     for name in [MATRIX, *names]:
-        array = matrix if name == MATRIX else np.load(folder / name, mmap_mode="r")
+        array = matrix if name == MATRIX else np.load(here / name, mmap_mode="r")
         bad = rows_not_finite(array)
         found.require(bad == 0, folder / name, "be finite", f"NaN or infinity for {bad:,} words")
         found.require(len(array) == size, folder / name, f"have {size:,} rows", f"{len(array):,}")
     ordered = index.is_ordered()
     found.require(ordered, folder / "_word_order.npy", "put the words in order of their bytes", "others")
     found.require(counts.min(initial=0) >= 0, folder / COUNTS, "be 0 and more", f"{counts.min(initial=0)}")
-    _compare(table, index, matrix, counts, found)
+    _compare(here / PARQUET, index, matrix, counts, found)
     if words is not None:
         same = len(words) == size and all(
             _same_words(words, index, counts, start) for start in range(0, size, BLOCK_ROWS)
@@ -55,10 +61,10 @@ def _same_words(words: pa.Table, index: WordIndex, counts: NDArray[np.int64], st
 
 
 def _compare(
-    table: Checked, index: WordIndex, matrix: NDArray[np.float32], counts: NDArray[np.int64], found: Findings
+    path: Path, index: WordIndex, matrix: NDArray[np.float32], counts: NDArray[np.int64], found: Findings
 ) -> None:
     """Every row of the Parquet file against the arrays, bit for bit."""
-    path, start = table.folder / PARQUET, 0
+    start = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BLOCK_ROWS):
             stop = start + len(batch)

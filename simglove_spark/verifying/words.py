@@ -13,6 +13,7 @@ from simglove_spark.manifest import FileEntry
 from simglove_spark.occurrence import shards_for
 from simglove_spark.phrase_table import load_phrases
 from simglove_spark.schemas import check, word_counts_schema
+from simglove_spark.storage.paths import readable
 from simglove_spark.table_files import exact_sum
 from simglove_spark.text_rows import bytes_of
 from simglove_spark.training_inputs import load_vocabulary
@@ -42,7 +43,7 @@ def _total_of(path: Path, entry: FileEntry, shards: int, documents: bool, found:
     schema = word_counts_schema(documents)
     rows = total = 0
     last = pa.array([], pa.string())
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(readable(path)) as file:
         check(file.schema_arrow, schema, path)
         for batch in file.iter_batches(use_threads=False):
             words, counts = pa.concat_arrays([last, batch["word"]]), batch["count"].to_numpy()

@@ -38,8 +38,13 @@ class RunFolder:
                 f"folder must be that of a run, which holds vectors/; got a table ({path}). Give {path.parent}."
             )
         vectors = Vectors.load(path / "vectors")
-        manifests = {name: Manifest.load(path / name, name) for name in TABLES if (path / name / FILE_NAME).is_file()}
+        manifests = {name: Manifest.load(folder, name) for name, folder in tables_of(path)}
         return cls(path, vectors, manifests, read_record(path))
+
+
+def tables_of(run: Path) -> list[tuple[str, Path]]:
+    """Names and folders of a run's tables, as far as they are there."""
+    return [(name, run / name) for name in TABLES if (run / name / FILE_NAME).is_file()]
 
 
 def read_evaluations(paths: Sequence[Path]) -> list[Evaluation]:
