@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from simglove_spark.errors import InputError
+from simglove_spark.schemas import UNREADABLE
 from simglove_spark.text_rows import is_utf8
 
 ROWS = 1 << 16
@@ -132,6 +133,6 @@ def _check_columns(wanted: list[str], found: list[str], path: str) -> None:
 def _readable(path: str, what: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         told = " ".join(str(error).split())[:300]
         raise InputError(f"input must be {what}, whole; got {told} ({path}). Mend or replace the file.") from error

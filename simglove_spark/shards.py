@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -20,7 +19,7 @@ from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.manifest import FileEntry, Manifest, checked_source, known_source
 from simglove_spark.pmi import Weighing
-from simglove_spark.schemas import PAIRS, check
+from simglove_spark.schemas import PAIRS, UNREADABLE, check
 from simglove_spark.storage.paths import StorePath
 
 # Arrow uses buffers of this size again; larger ones it gives back, and each new page costs a fault
@@ -160,7 +159,7 @@ class PairShards:
                         check_cells((words, contexts, counts), last, shard, self._shard_of, path)
                         last = (int(words[-1]), int(contexts[-1]))
                     yield words, contexts, counts
-        except (pa.ArrowException, OSError) as error:
+        except UNREADABLE as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
 
 

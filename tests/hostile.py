@@ -246,9 +246,9 @@ def reseal(folder: Path) -> None:
             for entry in raw["files"]:
                 data = (path.parent / entry["path"]).read_bytes()
                 entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        except (ValueError, RecursionError, KeyError, TypeError, OSError):
+            path.write_text(json.dumps(sealed(raw)))
+        except (ValueError, RecursionError, KeyError, TypeError, OSError):  # or no checksum can be taken of it
             continue
-        path.write_text(json.dumps(sealed(raw)))
 
 
 def make_hostile(path: Path, draw: random.Random) -> str:
