@@ -14,6 +14,7 @@ from typing import Any
 
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, sealed
+from simglove_spark.manifest_fields import check_record
 from simglove_spark.output import hold
 from simglove_spark.runs.reading import LOCK
 from simglove_spark.storage.paths import path_of
@@ -50,6 +51,7 @@ def _read(path: Path) -> Record:
     try:
         text = path.read_text(encoding="utf-8")
         record = json.loads(text)
+        check_record(record)
         whole = isinstance(record, dict) and record["format_version"] == FORMAT_VERSION and text == to_text(record)
         inside = Path(record["vectors"]).is_absolute() or ".." not in Path(record["vectors"]).parts
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
