@@ -250,7 +250,14 @@ def reseal(folder: Path) -> None:
                 data = (path.parent / entry["path"]).read_bytes()
                 entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             path.write_text(json.dumps(sealed(raw), indent=1, ensure_ascii=False) + "\n")
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError, OSError):  # or no checksum can be taken of it
+        except (
+            ValueError,
+            RecursionError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OSError,
+        ):  # or no checksum can be taken of it
             continue
 
 
