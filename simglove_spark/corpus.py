@@ -12,6 +12,7 @@ from pyarrow import orc
 
 from simglove_spark.config import CorpusConfig
 from simglove_spark.errors import ConfigError, InputError
+from simglove_spark.schemas import UNREADABLE
 from simglove_spark.storage.answers import refuse_away
 from simglove_spark.storage.corpora import files_of, is_hidden, reading
 from simglove_spark.storage.paths import readable
@@ -227,7 +228,7 @@ def check_kind(path: str, column: str | None) -> None:
 def _check_column(path: str, file_kind: str, column: str) -> None:
     try:
         schema = pq.read_schema(readable(path)) if file_kind == "Parquet" else orc.ORCFile(readable(path)).schema
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         refuse_away(error)
         raise InputError(f"input must be whole {file_kind}; got {error} ({path}). Replace the file.") from error
     if column not in schema.names:

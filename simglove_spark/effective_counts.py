@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simglove_spark.errors import InputError
 from simglove_spark.kernels import runs, subsample
 from simglove_spark.manifest import Manifest, checked_source
-from simglove_spark.schemas import EFFECTIVE_COUNTS, check
+from simglove_spark.schemas import EFFECTIVE_COUNTS, UNREADABLE, check
 from simglove_spark.table_files import counter, write_file
 
 STEM = "_effective_counts"
@@ -71,7 +71,7 @@ def read(folder: Path, manifest: Manifest, size: int) -> NDArray[np.int64] | Non
     try:
         table = pq.read_table(checked_source(folder, entries[0]))
         check(table.schema, EFFECTIVE_COUNTS, path)
-    except pa.ArrowException as error:
+    except UNREADABLE as error:
         raise InputError(f"counts must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
     counts = table["count"].to_numpy()
     total = manifest.details["total_words"]

@@ -13,6 +13,7 @@ from pyarrow import csv
 
 from simglove_spark.cleaning import is_utf8
 from simglove_spark.errors import InputError
+from simglove_spark.schemas import UNREADABLE
 
 ROWS = 1 << 16
 CSV_BLOCK = 8 << 20  # no row may be longer
@@ -132,6 +133,6 @@ def _check_columns(wanted: list[str], found: list[str], path: str) -> None:
 def _readable(path: str, what: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         told = " ".join(str(error).split())[:300]
         raise InputError(f"input must be {what}, whole; got {told} ({path}). Mend or replace the file.") from error

@@ -22,6 +22,18 @@ class Details(dict[str, Any]):
         raise InputError(f"manifest must tell {key} among its details; got {', '.join(self) or 'none'}. Count again.")
 
 
+def check_record(raw: dict[str, Any]) -> None:
+    """Check what stands in latest.json, or in the history beside it.
+
+    Raises
+    ------
+    ValueError
+        When it holds something else than `publish` writes.
+    """
+    if not RECORD(raw):
+        raise ValueError("fields that publish does not write")
+
+
 def check_fields(raw: dict[str, Any]) -> None:
     """Check what stands in a manifest's JSON, beside ``format_version`` and ``table``.
 
@@ -40,6 +52,11 @@ def check_fields(raw: dict[str, Any]) -> None:
 def escapes(path: str) -> bool:
     """Whether a file's path could lead out of its folder, on any system."""
     return not path or path.startswith("/") or bool(re.search(r"[\0\\]|^[A-Za-z]:|(^|/)\.\.(/|$)", path))
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number that a float can hold, and not a boolean."""
+    return _between(-MOST, MOST)(value) or (type(value) is float and math.isfinite(value))
 
 
 def _is_text(value: Any) -> bool:
@@ -88,8 +105,8 @@ def _all(tests: Iterable[tuple[str, Test]], value: dict[str, Any]) -> bool:
 _whole, _count = _between(-MOST, MOST), _between(0, MOST)
 _file = _with({"path": _is_text, "rows": _count, "bytes": _count, "sha256": _is_text}, stored=_is_text)
 _input = {"bytes": _or_none(_count), "modified": _or_none(_whole), "weight": _whole}
-_number = _or_none(lambda value: type(value) in (int, float) and math.isfinite(value))
 _reading = {"normalize": lambda value: value in ("none", "nfkc"), "tokenizer": is_tokenizer, "lowercase": _is_bool}
+_number = _or_none(is_number)
 _pass = _with({}, loss=_number, held_out_loss=_number)
 
 FIELDS: dict[str, Test] = {
@@ -120,3 +137,8 @@ DETAILS: dict[str, Test] = {
 }
 #: Options that a later stage reckons with; of all others it only asks whether they are the same.
 CONFIG: dict[str, Test] = {"count_power": _number, "min_count": _whole, "max_vocab": _or_none(_whole)}
+#: What readers reckon with of a record of what was published.
+RECORD = _with(
+    {"number": _between(1, 10**6), "path": _is_text, "vectors": _is_text, "tables": _with({"vectors": _is_text})},
+    previous=_or_none(_with({"number": _between(1, 10**6), "path": _is_text})),
+)

@@ -45,8 +45,8 @@ def parse_time(text: str, flag: str) -> float:
 
 
 def _number(text: str, units: dict[str, int], ending: str = "") -> float:
-    """A number times its unit, a letter or nothing; 0 for anything else."""
-    match = re.fullmatch(rf"\s*([0-9]+(?:\.[0-9]+)?)\s*([{''.join(units)}]?){ending}\s*", text.lower())
+    """A number of up to 15 digits times its unit, a letter or nothing; 0 for anything else."""
+    match = re.fullmatch(rf"\s*([0-9]{{1,15}}(?:\.[0-9]+)?)\s*([{''.join(units)}]?){ending}\s*", text.lower())
     return float(match[1]) * units[match[2]] if match else 0.0
 
 

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 
 def whole(_kind: type, tokens: Any) -> int:
-    """A whole number; the parser alone would round 1.5."""
-    text = tokens[0].value
-    if not re.fullmatch(r"\s*[+-]?[0-9][0-9_]*\s*", text):
-        where = "" if tokens[0].source == "cli" else f" ({tokens[0].source})"
-        raise ValueError(f"must be a whole number; got {text!r}{where}.")
-    return int(text)
+    """A whole number that 64 bits hold; the parser alone would round 1.5, and a float cannot hold any that is larger."""
+    text = tokens[0].value.strip()
+    is_whole = re.fullmatch(r"[+-]?[0-9][0-9_]*", text)
+    if is_whole and len(text) < 40 and abs(int(text)) < 2**63:
+        return int(text)
+    where = "" if tokens[0].source == "cli" else f" ({tokens[0].source})"
+    rule = "lie between -2^63 and 2^63" if is_whole else "be a whole number"
+    raise ValueError(f"must {rule}; got {text[:40]!r}{where}.")
 
 
 def wholes(_kind: type, tokens: Any) -> tuple[int, ...]:

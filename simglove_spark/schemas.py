@@ -25,6 +25,8 @@ PHRASES = pa.schema(
 )
 PAIRS = pa.schema([("word_id", pa.int32()), ("context_id", pa.int32()), ("count", pa.int64())])
 EFFECTIVE_COUNTS = pa.schema([("word_id", pa.int32()), ("count", pa.int64())])  # beside pairs of subsampled text
+#: What pyarrow raises over a broken file; the last where the name of a column is not UTF-8.
+UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
 
 
 def word_counts_schema(documents: bool) -> pa.Schema:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ from simglove_spark.kernels.gather import Cells
 from simglove_spark.kernels.hashes import shard_of_words
 from simglove_spark.manifest import FileEntry, Manifest, checked_source, known_source
 from simglove_spark.pmi import Weighing
-from simglove_spark.schemas import PAIRS, check
+from simglove_spark.schemas import PAIRS, UNREADABLE, check
 from simglove_spark.storage.paths import StorePath
 
 # Arrow uses buffers of this size again; larger ones it gives back, and each new page costs a fault
@@ -183,7 +182,7 @@ class PairShards:
                         check_cells((words, contexts, counts), last, shard, self._shard_of, path)
                         last = (int(words[-1]), int(contexts[-1]))
                     yield words, contexts, counts
-        except (pa.ArrowException, OSError) as error:
+        except UNREADABLE as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from simglove_spark.disk import FULL
 from simglove_spark.errors import InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, FileEntry, checked_source, hash_file, known_source
-from simglove_spark.schemas import check
+from simglove_spark.schemas import UNREADABLE, check
 from simglove_spark.storage.paths import StorePath
 from simglove_spark.storage.tables import file_sizes, move_into, scratch_of
 
@@ -154,7 +154,7 @@ def readable(path: Path) -> Iterator[None]:
     """What is raised while a file of a table is read, as an `InputError` that names it."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         told = " ".join(str(error).split())[:300]
         raise InputError(
             f"{path.name} must be whole Parquet; got {told} ({path}). Run the stage that made the folder again."

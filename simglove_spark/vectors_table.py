@@ -75,7 +75,7 @@ def check_files(folder: Path, manifest: Manifest, verify: bool) -> tuple[int, in
     try:
         schemas.check(pq.read_schema(path), schemas.vectors_schema(dim), path)
         ids = pq.read_table(path, columns=["word_id"])["word_id"].to_numpy() if verify else np.arange(size)
-    except (pa.ArrowException, OSError) as error:
+    except schemas.UNREADABLE as error:
         raise InputError(f"{PARQUET} must be Parquet; got {error} ({path}). Train again.") from error
     if not np.array_equal(ids, np.arange(size)):
         raise InputError(f"word_id must be 0, 1, 2, ... to {size - 1:,}; got other ids ({path}). Train again.")

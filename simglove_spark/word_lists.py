@@ -18,6 +18,7 @@ from simglove_spark.config import VocabularyConfig
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.manifest import Manifest
 from simglove_spark.phrase_table import phrase_files
+from simglove_spark.schemas import UNREADABLE
 from simglove_spark.storage.paths import path_of
 from simglove_spark.tokenizing import needs_whole_rows
 from simglove_spark.training_inputs import load_vocabulary
@@ -169,7 +170,7 @@ def _columns(data: bytes, name: str, suffix: str) -> tuple[pa.Array, Place]:
                 .select(list(columns))
                 .cast(pa.schema(columns))
             )
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (*UNREADABLE, KeyError) as error:
         what = " ".join(str(error.args[0]).split())
         raise InputError(
             f"--vocabulary must have the columns word and word_id; got {what} ({name}). Give such a {suffix[1:]} file."

@@ -28,7 +28,7 @@ from simglove_spark import cli
 from simglove_spark.errors import StoppedError
 from simglove_spark.export import FORMATS, save_vectors
 from simglove_spark.foreign_files import GLOVE_RECORD
-from simglove_spark.manifest import Manifest, new_manifest
+from simglove_spark.manifest import Manifest, new_manifest, sealed
 from simglove_spark.schemas import WORD_COUNTS
 from simglove_spark.stopping import Stopping
 from simglove_spark.table_files import write_file
@@ -158,6 +158,17 @@ def make_run(folder: Path) -> None:
     run |= {"started": "2026-01-01T00:00:00.000+00:00", "ended": "2026-01-01T00:01:00.000+00:00", "exit_code": 0}
     run |= {"versions": {"numpy": "2"}, "stages": dict.fromkeys(("count-words", "count-pairs", "train"), stage)}
     (folder / "run.json").write_text(json.dumps(run))
+
+
+def make_published(folder: Path) -> None:
+    """A run, and a record that names it as published."""
+    make_run(folder / "run")
+    tables = {name: Manifest.load(folder / "run" / name, name).content_sha256 for name in ("pairs", "vectors")}
+    record = {"format_version": 1, "number": 1, "action": "publish", "run_id": "a", "path": "run", "tables": tables}
+    record |= {"vectors": "run/vectors", "words": 24, "dim": 4, "gates": [], "previous": None}
+    for place in ("latest.json", "published/000001.json"):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text(json.dumps(sealed(record), indent=1, ensure_ascii=False) + "\n")
 
 
 CORPUS: dict[str, Any] = {"column": None, "lowercase": False, "normalize": "none"}
@@ -385,6 +396,11 @@ READERS: dict[str, Reader] = {
             *("report", str(folder), "--output", str(folder / "out.html"), "--projection", "pca", "--map-words", "10")
         ],
     ),
+    "latest.json": Reader(
+        make_published, "latest.json", lambda folder: ["similar", "w3", "--vectors", str(folder), "--json"]
+    ),
+    "latest.json, verified": Reader(make_published, "*.json", lambda folder: ["verify", str(folder)]),
+    "a run, verified": Reader(make_run, "*/*", lambda folder: ["verify", str(folder)]),
     "a run's manifests": Reader(
         make_run,
         "*/_manifest.json",

@@ -239,16 +239,26 @@ KINDS |= dict.fromkeys((".txt", ".csv", ".tsv", ".key", ".vec", ".jsonl"), TEXT)
 
 
 def reseal(folder: Path) -> None:
-    """Let the manifests below a folder tell sizes and checksums of the files as they are now, as who means harm would."""
-    for path in folder.rglob("_manifest.json"):
+    """Let the manifests below a folder tell sizes and checksums of the files as they are now, as who means harm would.
+
+    What was published gets a checksum of its own that fits, too.
+    """
+    for path in (*folder.rglob("_manifest.json"), *folder.rglob("latest.json")):
         try:
             raw = json.loads(path.read_text())
-            for entry in raw["files"]:
+            for entry in raw["files"] if path.name != "latest.json" else ():
                 data = (path.parent / entry["path"]).read_bytes()
                 entry |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        except (ValueError, RecursionError, KeyError, TypeError, OSError):
+            path.write_text(json.dumps(sealed(raw), indent=1, ensure_ascii=False) + "\n")
+        except (
+            ValueError,
+            RecursionError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OSError,
+        ):  # or no checksum can be taken of it
             continue
-        path.write_text(json.dumps(sealed(raw)))
 
 
 def make_hostile(path: Path, draw: random.Random) -> str:

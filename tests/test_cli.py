@@ -256,6 +256,7 @@ USAGE = [
     (["train", "--nope", "1"], "--vocabulary requires an argument"),
     (["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--nope"], "Unknown option: --nope"),
     (["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--dim", "x"], "must be a whole number; got 'x'."),
+    (["similar", "w", "--vectors", "v", "--topn", f"{2**63}"], f"must lie between -2^63 and 2^63; got '{2**63}'."),
     (
         ["train", "--vocabulary", "v", "--pairs", "p", "--output", "o", "--preset", "x"],
         'Invalid value "x" for --preset',
@@ -290,6 +291,7 @@ YAML = [
     ("input: x", 'Unknown option: "[input]"'),
     ("dim: abc", "must be a whole number; got 'abc' ("),
     ("dim: [1, 2]", "Invalid value for [dim]"),
+    (f"sweeps: '{'9' * 400}'", f"must lie between -2^63 and 2^63; got '{'9' * 40}' ("),
     ("dim: 0", "--dim must be at least 1; got 0."),
     ("preset: other", 'Invalid value "other" for [preset]'),
     ("preset: [default]", "preset"),

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fuzzing import READERS, bounded, carry_out, trial
-from hostile import make_hostile
+from hostile import make_hostile, reseal
 from pyarrow import orc
 from test_text_ranges import cut, words_in
 
@@ -54,6 +54,22 @@ def test_valid_files_are_read_and_some_hostile_ones_told(tmp_path: Path, name: s
 @pytest.mark.parametrize("name", READERS)
 def test_a_thousand_hostile_files(tmp_path: Path, name: str) -> None:
     fuzz(name, tmp_path, MANY)
+
+
+PARQUET = ("vectors table", "vocabulary and pairs", "pairs, looked up", "pairs, merged", "pairs, exported")
+PARQUET += ("vocabulary as Parquet", "pairs as Parquet", "words as Parquet", "parquet")
+
+
+@pytest.mark.parametrize("name", PARQUET)
+def test_a_column_whose_name_is_not_utf8_is_told(tmp_path: Path, name: str) -> None:
+    """One flipped bit, and pyarrow raises neither an error of its own nor an OSError."""
+    READERS[name].make(tmp_path)
+    for path in tmp_path.glob(READERS[name].hostile):
+        if path.suffix != ".json":
+            path.write_bytes(path.read_bytes().replace(b"word", b"\xf7ord"))
+    reseal(tmp_path)
+    ended = carry_out(READERS[name].command(tmp_path))
+    assert ended.code == 3, ended.told
 
 
 # --- the corpus ---

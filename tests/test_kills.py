@@ -10,12 +10,11 @@ import queue
 import random
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from killing import HEAD, Killer, Session, Stage, Tally, carried_out, measure, parts_below
@@ -133,28 +132,18 @@ def sessions(folder: Path, warm: Path, **more: Any) -> Callable[[], Session]:
 
 
 class Round:
-    """Parts to be killed in stages, and what came of it."""
+    """A stage whose parts are to be killed, first measured."""
 
     def __init__(
-        self,
-        where: str,
-        start: Callable[[], Session],
-        folder: Path,
-        stages: dict[str, Stage],
-        number: int = signal.SIGKILL,
+        self, where: str, name: str, stage: Stage, start: Callable[[], Session], folder: Path, number: int
     ) -> None:
-        self.where, self.folder, self.stages = where, folder, stages
-        self.killer = Killer(start, folder, random.Random(f"{SEED} {where}"), number)
+        self.where, self.name, self.stage = where, name, stage
+        self.killer = Killer(start, folder, random.Random(f"{SEED} {where} {name}"), number)
         try:
-            places = {name: folder / f"undisturbed {name}" for name in stages}
-            self.expected = {name: measure(self.killer.session, stages[name], places[name]) for name in stages}
+            self.expected = measure(self.killer.session, stage, folder / "undisturbed")
         except BaseException:
             self.killer.end()
             raise
-
-    def tally(self, name: str, part: str) -> Tally:
-        """What comes of killing one part of one stage, not yet begun."""
-        return Tally(self.where, name, part, self.expected[name].seconds)
 
     def __enter__(self) -> "Round":
         return self
@@ -163,8 +152,16 @@ class Round:
         self.killer.end()
 
 
-def prepare(root: Path, rows: int) -> tuple[Path, Path]:
-    """What the stages begin with: root/run, an export of its vectors and one of its pairs; returns the text and a short one."""
+class Begun(NamedTuple):
+    """What the stages begin with: root/run, an export of its vectors and one of its pairs; its text, and a short one."""
+
+    root: Path
+    text: Path
+    warm: Path
+
+
+def prepare(root: Path, rows: int) -> Begun:
+    """Make it."""
     text, warm = text_of(root / "text.txt", rows), text_of(root / "warm.txt", 20)
     (root / "preparing").mkdir()
     session = sessions(root / "preparing", warm, settings=LOCAL)()
@@ -179,23 +176,24 @@ def prepare(root: Path, rows: int) -> tuple[Path, Path]:
             assert carried_out(session, plain[name], root / place) == 0
     finally:
         session.end()
-    return text, warm
+    return Begun(root, text, warm)
 
 
-def kill_all(told: Round, parts: tuple[str, ...], share: float) -> list[str]:
-    """Kill each part of each stage and print a line of the table for each; returns what failed."""
+def kill_all(told: Round) -> list[str]:
+    """Kill each part of the stage and print a line of the table for each; returns what failed."""
     failed = []
-    for name, part in product(told.stages, parts):
-        tally = told.tally(name, part)
+    for part in PLACES[told.where] if told.killer.number == signal.SIGKILL else ("driver",):
+        tally, wrong = Tally(told.where, told.name, part, told.expected.seconds), []
         try:
-            told.killer.kill(told.stages[name], told.expected[name], tally, round(share * often(told.where, part)) or 1)
+            told.killer.kill(told.stage, told.expected, tally, round(SHARE * often(told.where, part)) or 1)
         except (AssertionError, SimgloveError, queue.Empty) as error:
-            failed.append(f"{tally}: {error!r}")
+            wrong = [f"{tally}: {error!r}"]
             told.killer.renew()
         print(tally.row, flush=True)
         if TABLE:
             with Path(TABLE).open("a") as out:
-                out.write("\n".join([tally.row, *failed[-1:]]) + "\n")
+                out.write("\n".join([tally.row, *wrong]) + "\n")
+        failed += wrong
     return failed
 
 
@@ -203,50 +201,51 @@ def often(where: str, part: str) -> int:
     return OFTEN.get("trainer" if where == "alone" else part, USUALLY)
 
 
-#: Where stages run, and which parts of them are killed there.
+#: Where stages run, which parts of them are killed there, and which stages.
 PLACES = {"alone": ("driver",), "local": ON_SPARK, "cluster": ON_CLUSTER}
-STAGES = {"alone": 8, "local": 4, "cluster": 2}
+COUNTING = ("count-words", "count-pairs")
+STAGES = {"alone": tuple(plain_stages(Path())), "local": tuple(stages_on_spark(Path(), Path())), "cluster": COUNTING}
+CASES = [(where, stage) for where in PLACES for stage in STAGES[where]]
+SHARE = KILLS / sum(len(STAGES[place]) * often(place, part) for place, parts in PLACES.items() for part in parts)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Begun:
+    """What all stages begin with."""
+    print("", HEAD, sep="\n")
+    return prepare(tmp_path_factory.mktemp("begun"), 10_000)
+
+
+@contextmanager
+def rounds(begun: Begun, folder: Path, where: str, stage: str, number: int) -> Iterator[Round]:
+    """A stage that is to be killed in its place, measured."""
+    with ExitStack() as stack:
+        start: Callable[[], Session] = partial(Session, folder / "log")
+        if where == "local":
+            start = sessions(folder, begun.warm, settings=LOCAL)
+        elif where == "cluster":
+            cluster = stack.enter_context(standalone(folder))
+            start = sessions(folder, begun.warm, settings=("--master", cluster.master, *CLUSTER), cluster=cluster)
+        stages = plain_stages(begun.root) if where == "alone" else stages_on_spark(begun.text, begun.root / "run")
+        yield stack.enter_context(Round(where, stage, stages[stage], start, folder, number))
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("where", PLACES)
-def test_kills_at_drawn_moments_change_nothing(tmp_path: Path, where: str) -> None:
-    share = KILLS / sum(STAGES[place] * often(place, part) for place, parts in PLACES.items() for part in parts)
-    text, warm = prepare(tmp_path, 10_000)
-    stages, folder = stages_on_spark(text, tmp_path / "run"), tmp_path / where
-    folder.mkdir()
-    with ExitStack() as stack:
-        start: Callable[[], Session] = partial(Session, folder / "log")
-        if where == "alone":
-            stages = plain_stages(tmp_path)
-        elif where == "local":
-            start = sessions(folder, warm, settings=LOCAL)
-        else:
-            cluster = stack.enter_context(standalone(folder))
-            stages = {name: stages[name] for name in ("count-words", "count-pairs")}
-            start = sessions(folder, warm, settings=("--master", cluster.master, *CLUSTER), cluster=cluster)
-        told = stack.enter_context(Round(where, start, folder, stages))
-        for name in ("count-words", "count-pairs") if where != "alone" else ():
-            for table, found in told.expected[name].sums.items():
-                assert found == Manifest.load(tmp_path / "run" / table, table).content_sha256
-        assert len(stages) == STAGES[where]
-        print("", HEAD, sep="\n")
-        failed = kill_all(told, PLACES[where], share)
+@pytest.mark.parametrize(("where", "stage"), CASES)
+def test_kills_at_drawn_moments_change_nothing(begun: Begun, tmp_path: Path, where: str, stage: str) -> None:
+    with rounds(begun, tmp_path, where, stage, signal.SIGKILL) as told:
+        if stage in COUNTING:
+            for table, found in told.expected.sums.items():
+                assert found == Manifest.load(begun.root / "run" / table, table).content_sha256
+        failed = kill_all(told)
     assert not failed, "\n".join(failed)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("where", ["alone", "local"])
-def test_sigterm_at_drawn_moments_changes_nothing(tmp_path: Path, where: str) -> None:
-    text, warm = prepare(tmp_path, 10_000)
-    folder = tmp_path / where
-    folder.mkdir()
-    stages, start = stages_on_spark(text, tmp_path / "run"), sessions(folder, warm, settings=LOCAL)
-    if where == "alone":
-        stages, start = plain_stages(tmp_path), partial(Session, folder / "log")
-    print("", HEAD, sep="\n")
-    with Round(where, start, folder, stages, signal.SIGTERM) as told:
-        assert not kill_all(told, ("driver",), 0.5)
+@pytest.mark.parametrize(("where", "stage"), [case for case in CASES if case[0] != "cluster"])
+def test_sigterm_at_drawn_moments_changes_nothing(begun: Begun, tmp_path: Path, where: str, stage: str) -> None:
+    with rounds(begun, tmp_path, where, stage, signal.SIGTERM) as told:
+        assert not kill_all(told)
 
 
 @pytest.mark.usefixtures("spark")

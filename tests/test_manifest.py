@@ -187,6 +187,7 @@ def test_broken_manifests(folder: Path, text: bytes) -> None:
         {"files": ["a.parquet"]},
         {"files": [{"path": 5, "rows": 1, "bytes": 1, "sha256": ""}]},
         {"unknown": 1},
+        {"details": {"passes": [{"loss": 10**400}]}},
     ],
 )
 def test_manifests_with_other_entries(folder: Path, changes: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from test_counting import all_files
 from simglove_spark import cli
 from simglove_spark.errors import ConfigError, InputError, QualityError, ResourceError
 from simglove_spark.evaluate import load_model
-from simglove_spark.manifest import Manifest
+from simglove_spark.manifest import Manifest, sealed
 from simglove_spark.progress import Progress
 from simglove_spark.publishing import gates, latest
 from simglove_spark.publishing.gates import Gate
@@ -240,6 +240,17 @@ def test_a_latest_json_of_others_is_refused_everywhere(root: Path, text: str) ->
         with pytest.raises(InputError, match=r"latest.json must be what simglove publish wrote; got "):
             act()
     assert (root / "latest.json").read_text() == text
+    assert "latest.json must be" in verify(root, 2, Progress()).found[0].what
+
+
+@pytest.mark.parametrize("change", [{"tables": {}}, {"path": 5}, {"number": "1"}, {"previous": {"number": None}}])
+def test_a_latest_json_with_a_checksum_that_fits_is_refused_too(root: Path, change: dict[str, Any]) -> None:
+    record = published(root / "one", root).record
+    assert record is not None
+    text = json.dumps(sealed({**record, **change}), indent=1, ensure_ascii=False) + "\n"
+    (root / "latest.json").write_text(text)
+    with pytest.raises(InputError, match=r"latest.json must be .*; got ValueError: fields that publish does not write"):
+        Vectors.load(root)
     assert "latest.json must be" in verify(root, 2, Progress()).found[0].what
 
 

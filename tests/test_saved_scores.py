@@ -77,7 +77,10 @@ DOCUMENT = {"vectors": "v", "results": [{"kind": "k", "file": "f", "scores": [RO
         ("7", "other JSON"),
         ('{"models": []}', "other JSON"),
         (json.dumps({"vectors": "v", "results": [1]}), "other JSON"),
-        *((json.dumps(DOCUMENT).replace("0.5", value), "other JSON") for value in ('"x"', "true", "NaN", "[1]")),
+        *(
+            (json.dumps(DOCUMENT).replace("0.5", value), "other JSON")
+            for value in ('"x"', "true", "NaN", "[1]", "9" * 400)
+        ),
         (json.dumps(DOCUMENT).replace("null", "[1, null]"), "other JSON"),
         (json.dumps(DOCUMENT).replace('"found": 1', '"found": 1.5'), "other JSON"),
         ("nonsense", "Expecting value: line 1 column 1 (char 0)"),

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -12,7 +11,7 @@ from simglove_spark import effective_counts
 from simglove_spark.errors import InputError
 from simglove_spark.kernels.hashes import splitmix64
 from simglove_spark.manifest import Manifest
-from simglove_spark.schemas import PAIRS, check
+from simglove_spark.schemas import PAIRS, UNREADABLE, check
 from simglove_spark.shards import shard_number
 from simglove_spark.storage.paths import path_of, readable
 from simglove_spark.vectors_table import sized_path
@@ -78,7 +77,7 @@ class PairTable:
                 groups = [g for g in range(file.num_row_groups) if _may_hold(file.metadata.row_group(g), word_id)]
                 table = file.read_row_groups(groups, use_threads=False)
                 words, contexts, counts = (table[name].to_numpy() for name in PAIRS.names)
-        except (pa.ArrowException, OSError) as error:
+        except UNREADABLE as error:
             raise InputError(f"shard must be whole Parquet; got {error} ({path}). Count the pairs again.") from error
         own = slice(*np.searchsorted(words, [word_id, word_id + 1]))
         return contexts[own], counts[own] / self.unit

@@ -1,12 +1,12 @@
 """What `simglove evaluate --json` printed, read again from a file: rows for a report and a model card."""
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from simglove_spark.errors import InputError
+from simglove_spark.manifest_fields import is_number
 
 Interval = tuple[float, float]
 PRINTED = "what simglove evaluate --json prints"
@@ -115,7 +115,7 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> float | None:
-    if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+    if value is not None and not is_number(value):
         raise TypeError
     return None if value is None else float(value)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, sealed
+from simglove_spark.manifest_fields import check_record
 from simglove_spark.output import hold
 from simglove_spark.runs.reading import LOCK
 from simglove_spark.storage.claims import claimed
@@ -51,6 +52,7 @@ def _read(path: Path) -> Record:
     try:
         text = path.read_text(encoding="utf-8")
         record = json.loads(text)
+        check_record(record)
         whole = isinstance(record, dict) and record["format_version"] == FORMAT_VERSION and text == to_text(record)
         places = [place_of(path.parent, record[name]) for name in ("path", "vectors")]
         inside = all(".." not in place.parts for place in places)

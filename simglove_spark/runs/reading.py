@@ -76,5 +76,5 @@ def _beats(record: dict[str, Any], now: datetime) -> bool:
     try:
         last, every = datetime.fromisoformat(record["heartbeat"]), float(record["heartbeat_seconds"])
         return now - last <= timedelta(seconds=MISSED_BEATS * every)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return False  # a record of before there were heartbeats
