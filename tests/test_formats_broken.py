@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logs import besides
 
 from simglove_spark import cli
 from simglove_spark.errors import ConfigError, InputError, ResourceError, SimgloveError
@@ -257,7 +258,7 @@ def test_lines_of_any_length_and_number_fill_one_array(tmp_path: Path, monkeypat
 def simglove(capsys: pytest.CaptureFixture[str], *arguments: Any) -> tuple[int, str, str]:
     code = cli.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
-    return code, out, err
+    return code, out, besides(err)
 
 
 @pytest.mark.parametrize("name", READ)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from logs import besides
 from pages import HOSTILE, Page, write_run
 
 from simglove_spark import cli
@@ -353,7 +354,7 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int,
     code = cli.main(["report", *map(str, arguments), "--projection", "pca"])
     out, err = capsys.readouterr()
     assert (out == "") == (code != 0)
-    return code, out + "".join(line for line in err.splitlines(keepends=True) if not line.startswith("{"))
+    return code, out + besides(err)
 
 
 def test_the_command_writes_beside_the_run_and_never_half(
