@@ -23,7 +23,7 @@ from simglove_spark.checkpoint import Checkpoints
 from simglove_spark.errors import ConfigError, InputError, ResourceError
 from simglove_spark.manifest import FILE_NAME, Manifest, checked_path, checked_source, new_manifest
 from simglove_spark.schemas import VOCABULARY
-from simglove_spark.storage import paths
+from simglove_spark.storage import answers
 from simglove_spark.storage.copies import fetched
 from simglove_spark.storage.corpora import files_of, reading
 from simglove_spark.storage.paths import StorePath, path_of
@@ -56,7 +56,7 @@ def lake(
 ) -> Path:
     """A folder of the bucket for this test alone; what does not answer is asked again as often as ever, and soon."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(paths, "PAUSES", tuple(pause / 50 for pause in paths.PAUSES))
+    monkeypatch.setattr(answers, "PAUSES", tuple(pause / 50 for pause in answers.PAUSES))
     return path_of(f"s3://{BUCKET}/{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())}")
 
 
