@@ -199,6 +199,7 @@ WRONG_LINE = "line must be word, word, score, separated as the first line is; go
         (b"\n\na\tb\tx\n", "evaluation set must have pairs of words with scores; got none ({}). Give another."),
         (b"a\tb\t1\n\xff\tb\t2\n", "line must be UTF-8; got b'\\xff\\tb\\t2' ({}, line 2). Convert the file."),
         (b" \r\n", "evaluation set must have lines; got an empty file ({}). Give another file."),
+        (b"\r\x1d\n\xc2\x85", "evaluation set must have lines; got an empty file ({}). Give another file."),
         (b"a" * 9999, WRONG_LINE + f" {'a' * 80!r}... " + "({}, line 1). Mend it."),
     ],
 )
@@ -220,6 +221,7 @@ def test_a_malformed_similarity_file_is_refused_with_its_line(tmp_path: Path, ra
         ),
         (b": s\n", "analogies must be one question or more; got none ({}). Give another file."),
         (b"", "evaluation set must have lines; got an empty file ({}). Give another file."),
+        (b"\r\x1d\n", "evaluation set must have lines; got an empty file ({}). Give another file."),
     ],
 )
 def test_a_malformed_analogy_file_is_refused_with_its_line(tmp_path: Path, raw: bytes, message: str) -> None:

@@ -39,7 +39,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
                 raise InputError(
                     f"line must be UTF-8; got {raw.rstrip()[:40]!r} ({path}, line {number}). Convert the file."
                 ) from error
-            if line:
+            if line.strip():  # white space of any kind makes no columns
                 filled += 1
                 yield number, line
     if not filled:
