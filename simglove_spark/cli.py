@@ -70,14 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGINT, _stop)
     logging.getLogger().addHandler(logging.NullHandler())  # py4j logs tracebacks of what we tell in a line
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    code = 0
     try:
         app.config = _sources(arguments)
-        code = app(_parsable(arguments), exit_on_error=False, print_error=False, console=Console(soft_wrap=True))
+        code = app(_parsable(arguments), exit_on_error=False, print_error=False, console=Console(soft_wrap=True)) or 0
         sys.stdout.flush()
-        return code or 0
+        return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return code
     except (Exception, KeyboardInterrupt) as raised:
         # a signal in the middle of an import comes out as whatever the half of a module makes of it
         error = KeyboardInterrupt(STOPPED) if ended_by_signal.is_set() else raised

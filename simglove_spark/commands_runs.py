@@ -1,7 +1,7 @@
 """What `--dry-run` prints; and the commands that judge and hand out finished runs, or tell what has become of one."""
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -167,11 +167,12 @@ def status(folder: Annotated[str, Parameter(help="Run folder.")], /, *, json: Js
 
     path = path_of(folder)
     found = status_of(path)
-    if json:
-        print_json({"path": str(path), **found.to_dict()})
-    else:
-        for line in _lines_of(found):
-            print(plain_text(line))
+    with suppress(BrokenPipeError):  # the exit code tells it also to who reads no further
+        if json:
+            print_json({"path": str(path), **found.to_dict()})
+        else:
+            for line in _lines_of(found):
+                print(plain_text(line))
     return found.code
 
 

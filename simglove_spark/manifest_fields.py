@@ -138,7 +138,12 @@ DETAILS: dict[str, Test] = {
 #: Options that a later stage reckons with; of all others it only asks whether they are the same.
 CONFIG: dict[str, Test] = {"count_power": _number, "min_count": _whole, "max_vocab": _or_none(_whole)}
 #: What readers reckon with of a record of what was published.
+_published = {"number": _between(1, 10**6), "path": _is_text, "run_id": _or_none(_is_text)}
 RECORD = _with(
-    {"number": _between(1, 10**6), "path": _is_text, "vectors": _is_text, "tables": _with({"vectors": _is_text})},
-    previous=_or_none(_with({"number": _between(1, 10**6), "path": _is_text})),
+    {
+        **_published,
+        "vectors": _is_text,
+        "tables": _with({"vectors": _is_text}),
+        "previous": _or_none(_with(_published)),
+    }
 )

@@ -6,12 +6,13 @@ blocks of a shard and writes its file.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simglove_spark.corpus import total_bytes
+from simglove_spark.corpus import COMPRESSED
 from simglove_spark.engines.order import by_number, in_order
 from simglove_spark.engines.turns import in_workers
 from simglove_spark.joined_counter import JoinedCounter
@@ -36,12 +37,16 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ROWS_PER_GROUP = 1 << 20
-BYTES_PER_SHARD = 64 << 20
+BYTES_PER_SHARD = 64 << 20  # of text: who writes a shard holds its words, some 150 bytes each
+UNPACKED = 4  # of a compressed file's size
+SHARDS_OF_UNKNOWN = 16  # at least, where Spark alone knows how much there is
 
 
 def shards_for(inputs: list[dict[str, Any]]) -> int:
-    """Number of files of a word_counts table: by the bytes of its inputs."""
-    return max(2, total_bytes(inputs) // BYTES_PER_SHARD)
+    """Number of files of a word_counts table: by the bytes of its inputs, and nothing else."""
+    sizes = [(entry["bytes"], UNPACKED if Path(entry["path"]).suffix in COMPRESSED else 1) for entry in inputs]
+    least = SHARDS_OF_UNKNOWN if any(size is None for size, _ in sizes) else 2
+    return max(least, sum((size or 0) * times for size, times in sizes) // BYTES_PER_SHARD)
 
 
 def count_words(

@@ -1,6 +1,6 @@
 """The pair table as the trainer reads it: shard by shard, as rows of cells in numpy arrays.
 
-As many shards as fit the memory budget are decoded once and kept; the others are decoded again in each pass, ahead of the
+As many shards as there is room for are decoded once and kept; the others are decoded again in each pass, ahead of the
 solver. The order of shards, rows and cells is the same either way.
 """
 
@@ -263,7 +263,8 @@ class RowsBuilder:
         self.row = count_cells(words, self.own, self.row, self.sizes)
         if self.row < 0:  # cells are checked when they are read for the first time
             raise InputError(
-                "shard must stay as it is while it is trained on; got words that it had not. Count the pairs again."
+                f"shard must stay as it is while it is trained on; got words from {words.min()} to {words.max()} that are not all "
+                f"of its {len(self.own):,}. Count the pairs again."
             )
         self.size = end
 

@@ -1,7 +1,7 @@
 """Choosing the vocabulary from counts of words, on the driver."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +16,8 @@ from simglove_spark.phrase_table import copy_beside
 from simglove_spark.progress import Progress
 from simglove_spark.runs.there import parents_of_vocabulary, words_are_chosen
 from simglove_spark.schemas import VOCABULARY, WORD_COUNTS
-from simglove_spark.table_files import (
-    commit,
-    read_batches,
-    write_file,
-)
+from simglove_spark.table_files import commit, read_batches, write_file
 from simglove_spark.word_lists import UNLISTED, WordLists, told
-
-if TYPE_CHECKING:
-    pass
 
 MOST_WORDS = 2**31 - 2  # ids are int32
 

@@ -1,6 +1,6 @@
 """Word counts on their way from those who count to those who write: blocks of bytes, never a word a row.
 
-A worker's words are cut by shard, and of each shard some ten thousand are one Arrow record batch in bytes. Who writes a shard
+A worker's words are cut by shard, and of each shard some 65,000 are one Arrow record batch in bytes. Who writes a shard
 adds up its blocks.
 """
 

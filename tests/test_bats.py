@@ -104,7 +104,13 @@ def test_it_is_its_naive_twin(tmp_path_factory: pytest.TempPathFactory, seed: in
 
 
 @pytest.mark.parametrize(
-    ("line", "got"), [("word", "'word'"), ("word\t/ /", "'word\\t/ /'"), ("word\t\tx", "'word\\t\\tx'")]
+    ("line", "got"),
+    [
+        ("word", "'word'"),
+        ("word\t/ /", "'word\\t/ /'"),
+        ("word\t\tx", "'word\\t\\tx'"),
+        ("king\tqueen\tx", "'king\\tqueen\\tx'"),
+    ],
 )
 def test_a_line_without_answers_is_refused(tmp_path: Path, line: str, got: str) -> None:
     folder = published(tmp_path / "b", {"k/x.txt": f"a\tb\nc\td\nc\td\nc\td\nc\td\n{line}\n"})

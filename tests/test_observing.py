@@ -345,6 +345,22 @@ def test_the_corpus_is_one_dataset_for_what_was_named(
     ]
 
 
+def test_credentials_in_what_is_read_are_told_to_nobody(
+    counted: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENLINEAGE_URL", receiver.url)
+    secret = "s3://KEY:SECRET@bucket/x.txt"
+    for command in (
+        ["import-vectors", "--input", secret, "--output", "again"],
+        ["evaluate", "--vectors", "vectors", "--sets", secret],
+        ["export", "--vectors", "vectors", "--format", "numpy", "--output", "v", "--scores", secret],
+        ["report", ".", "--output", "page.html", "--evaluation", secret],
+    ):
+        assert main(command) == 2
+        assert "SECRET" not in "".join(capsys.readouterr())
+    assert receiver.taken == []
+
+
 def test_what_is_done_with_vectors_is_told_too(
     counted: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -243,7 +243,9 @@ def test_a_latest_json_of_others_is_refused_everywhere(root: Path, text: str) ->
     assert "latest.json must be" in verify(root, 2, Progress()).found[0].what
 
 
-@pytest.mark.parametrize("change", [{"tables": {}}, {"path": 5}, {"number": "1"}, {"previous": {"number": None}}])
+@pytest.mark.parametrize(
+    "change", [{"tables": {}}, {"path": 5}, {"number": "1"}, {"previous": {"number": None}}, {"run_id": 5}]
+)
 def test_a_latest_json_with_a_checksum_that_fits_is_refused_too(root: Path, change: dict[str, Any]) -> None:
     record = published(root / "one", root).record
     assert record is not None
@@ -252,6 +254,16 @@ def test_a_latest_json_with_a_checksum_that_fits_is_refused_too(root: Path, chan
     with pytest.raises(InputError, match=r"latest.json must be .*; got ValueError: fields that publish does not write"):
         Vectors.load(root)
     assert "latest.json must be" in verify(root, 2, Progress()).found[0].what
+
+
+def test_a_latest_json_without_a_field_that_is_read_later_is_refused(root: Path) -> None:
+    record = published(root / "one", root).record
+    assert record is not None
+    for field in ("previous", "run_id"):
+        left = {name: value for name, value in record.items() if name not in (field, "sha256")}
+        (root / "latest.json").write_text(json.dumps(sealed(left), indent=1, ensure_ascii=False) + "\n")
+        with pytest.raises(InputError, match=r"latest.json must be .*; got ValueError: fields"):
+            rollback(root, 1, Progress())
 
 
 def test_every_bit_of_latest_json_and_its_history_counts(root: Path) -> None:

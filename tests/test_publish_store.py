@@ -239,6 +239,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_whole(root: Path, faul
 def test_no_publisher_loses_what_another_has_written(root: Path) -> None:
     """Many at once: each that was told of success is one number more, and all numbers are there."""
     record = {"format_version": 1, "path": "one", "vectors": "one/vectors", "run_id": "", "previous": None}
+    record["tables"] = {"vectors": "0" * 64}
     switch(root, None, {**record, "number": 1})
 
     def work(name: int) -> list[int]:

@@ -170,7 +170,8 @@ def test_cells_of_other_words_than_at_first_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         builder.add(*columns)
     assert str(error.value) == (
-        "shard must stay as it is while it is trained on; got words that it had not. Count the pairs again."
+        "shard must stay as it is while it is trained on; got words from 0 to 0 that are not all "
+        f"of its {builder.own.size}. Count the pairs again."
     )
 
 

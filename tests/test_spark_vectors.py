@@ -220,11 +220,13 @@ def test_pmi_predicted_and_observed_beside_a_pair(spark: "SparkSession", counted
     known, pairs = Vectors.load(counted / "vectors"), PairTable(counted / "pairs")
     asked: list[tuple[str | None, str | None]] = [(a, b) for a in WORDS[:12] for b in WORDS[2:14]]
     asked += [("king", "nowhere"), (None, "king"), ("king", None), ("king", "queen"), ("king", "queen")]
-    frame = spark.createDataFrame([(*pair, place) for place, pair in enumerate(asked)], "a string, count string, n int")
+    frame = spark.createDataFrame(
+        [(*pair, place) for place, pair in enumerate(asked)], "a string, count string, word_id int"
+    )
     where: dict[str, Any] = {"vectors": counted / "vectors", "pairs": str(counted / "pairs")}
     found = with_pmi(frame, "a", frame["count"], **where)
     assert found.dtypes[3:] == [("pmi", "struct<predicted:double,observed:double,count:double>")]
-    rows = sorted(found.collect(), key=lambda row: row.n)
+    rows = sorted(found.collect(), key=lambda row: row.word_id)
     assert [tuple(row)[:3] for row in rows] == [(*pair, place) for place, pair in enumerate(asked)]
     seen = 0
     for row, (first, second) in zip(rows, asked, strict=True):
@@ -235,8 +237,8 @@ def test_pmi_predicted_and_observed_beside_a_pair(spark: "SparkSession", counted
         assert tuple(row.pmi) == (expected.predicted, expected.observed, expected.count)
         seen += expected.observed is not None
     assert 20 < seen < 130
-    with pytest.raises(ConfigError, match=r"name must be that of a new column; got 'n'\. Give another\."):
-        with_pmi(frame, "a", "count", **where, name="n")
+    with pytest.raises(ConfigError, match=r"name must be that of a new column; got 'WORD_id'\. Give another\."):
+        with_pmi(frame, "a", "count", **where, name="WORD_id")
     other = tables.write_vocabulary(tmp_path / "vocabulary", {"a": 3, "b": 2})
     tables.write_pairs(tmp_path / "pairs", {(0, 1): 2}, other)
     with pytest.raises(InputError, match="pairs must be counted under the vectors' vocabulary"):

@@ -150,6 +150,13 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert to_come == "next: train"
 
 
+def test_a_reader_who_goes_away_changes_no_exit_code(tmp_path: Path) -> None:
+    record(tmp_path, status="failed", ended=ago(90), exit_code=4)
+    command = f"{sys.executable} -c 'from simglove_spark.cli import entry; entry()' status {tmp_path}"
+    script = f"{command} | true; echo ${{PIPESTATUS[0]}}"
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout == "12\n"
+
+
 def test_it_needs_neither_spark_nor_numba(tmp_path: Path) -> None:
     record(tmp_path)
     script = "import sys; from simglove_spark.cli import main; code = main(['status', sys.argv[1]])\n"

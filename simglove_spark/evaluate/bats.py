@@ -61,8 +61,8 @@ def _columns(line: str) -> list[str]:
 def _pairs(path: Path) -> list[tuple[str, tuple[str, ...]]]:
     pairs = []
     for number, line in lines(path):
-        word, *rest = _columns(line)
-        given = rest[0] if rest else ""
+        word, *rest = _columns(line.rstrip())
+        given = rest[0] if len(rest) == 1 else ""
         answers = tuple(filter(None, (one.strip() for one in given.split("/" if "/" in given else ","))))
         if not word.strip() or not answers:
             rule = "a word, a tab and its answers"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from simglove_spark.errors import SimgloveError, ending
 from simglove_spark.manifest import Manifest
 from simglove_spark.memory import peak_memory
+from simglove_spark.storage.schemes import refuse_credentials
 
 #: Names of tables, and the folders where they lie or will lie.
 Tables = Sequence[tuple[str, Path]]
@@ -29,6 +30,11 @@ class Stage:
         Tables and their folders.
     outer : Stage, optional
         The one that this is a part of: the run.
+
+    Raises
+    ------
+    ConfigError
+        When there are credentials in what was named as input.
     """
 
     name: str
@@ -46,6 +52,10 @@ class Stage:
     seconds: float = 0.0
     peak_memory: int = 0
     _start: float = field(default_factory=time.perf_counter, repr=False)
+
+    def __post_init__(self) -> None:
+        for text in self.corpus:  # it is told as it was given
+            refuse_credentials(text)
 
     def end(self, error: BaseException | None = None) -> None:
         """Note how it ended: with an error, or well."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from simglove_spark.asking.pair_table import PairTable
 from simglove_spark.errors import ConfigError, InputError
 from simglove_spark.publishing.latest import resolved
+from simglove_spark.schemas import PAIRS
 from simglove_spark.sources import uri_of
 from simglove_spark.spark_vectors.in_workers import opened
 from simglove_spark.storage.paths import path_of
@@ -15,7 +16,7 @@ from simglove_spark.vectors import Vectors
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-IDS, CELL = "simglove_ids", "simglove_cell"
+IDS, CELLS = "simglove_ids", ("simglove_word", "simglove_context", "simglove_count")
 BOTH = "struct<word_id: int, context_id: int>"
 PMI = "struct<predicted: double, observed: double, count: double>"
 
@@ -61,7 +62,8 @@ def with_pmi(
     """
     from pyspark.sql.functions import col, udf
 
-    if name in df.columns:
+    taken = {column.lower() for column in df.columns}  # Spark's names have no case
+    if taken & {name.lower(), IDS, *CELLS}:
         raise ConfigError(f"name must be that of a new column; got {name!r}. Give another.")
     known, counted = Vectors.load(resolved(vectors)), PairTable(path_of(pairs))
     known.check_pairs(counted)
@@ -75,11 +77,13 @@ def with_pmi(
         return opened(*asked).row_observed(both, units, opened_pairs(*table))
 
     files = [uri_of(str((counted.folder / entry.name).absolute())) for entry in counted.manifest.own_files]
-    cells = df.sparkSession.read.parquet(*files).selectExpr("word_id", "context_id", f"count AS {CELL}")
+    cells = df.sparkSession.read.parquet(*files).selectExpr(
+        *(f"{column} AS {ours}" for column, ours in zip(PAIRS.names, CELLS, strict=True))
+    )
     left = df.withColumn(IDS, udf(ids, BOTH, useArrow=True)(first, second))
-    same = (left[IDS]["word_id"] == cells["word_id"]) & (left[IDS]["context_id"] == cells["context_id"])
-    joined = left.join(cells, same, "left").drop("word_id", "context_id")
-    return joined.withColumn(name, udf(pmi, PMI, useArrow=True)(col(IDS), col(CELL))).drop(IDS, CELL)
+    same = (left[IDS]["word_id"] == cells[CELLS[0]]) & (left[IDS]["context_id"] == cells[CELLS[1]])
+    joined = left.join(cells, same, "left")
+    return joined.withColumn(name, udf(pmi, PMI, useArrow=True)(col(IDS), col(CELLS[2]))).drop(IDS, *CELLS)
 
 
 @lru_cache(maxsize=4)
