@@ -282,6 +282,7 @@ def training(folder: Path, name: str) -> list[str]:
 def make_configured(folder: Path) -> None:
     """Tables, and a configuration that trains on them."""
     make_tables(folder)
+    assert carry_out(training(folder, "compiled")).code == 0  # or the limit of time ends what compiles the kernels
     paths = {name: str(folder / name) for name in ("vocabulary", "pairs")}
     more = {"dim": 3, "sweeps": 1, "threads": 1, "memory": "64m", "l2": 1.0, "seed": 4, "watch": ["w1", "w2"]}
     (folder / "given.yaml").write_text(yaml.safe_dump({**paths, **more, "preset": "default"}))
