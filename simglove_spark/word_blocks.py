@@ -1,6 +1,6 @@
 """Word counts on their way from those who count to those who write: blocks of bytes, never a word a row.
 
-A worker's words are cut by shard, and of each shard some 65,000 are one Arrow record batch in bytes. Who writes a shard
+A worker's words are cut by shard, and of each shard some 16,000 are one Arrow record batch in bytes. Who writes a shard
 adds up its blocks.
 """
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-WORDS_PER_BLOCK = 1 << 16  # about
+WORDS_PER_BLOCK = 1 << 14  # about
 ROWS_AT_ONCE = 1 << 20  # held before equal words are added up
 
 

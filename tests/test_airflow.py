@@ -60,7 +60,9 @@ def test_every_command_is_one_that_simglove_takes(dag: Any) -> None:
     assert arguments[arguments.index("--output") + 1] == "/runs/scheduled__2026-11-23T0000000000/vectors"
 
 
-@pytest.mark.parametrize(("code", "tried_again"), [(1, True), (2, False), (3, False), (4, True), (5, False), (6, False), (7, True)])
+@pytest.mark.parametrize(
+    ("code", "tried_again"), [(1, True), (2, False), (3, False), (4, True), (5, False), (6, False), (7, True)]
+)
 def test_exit_codes_decide_whether_a_task_is_tried_again(dag: Any, code: int, tried_again: bool) -> None:
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -17,11 +18,12 @@ import naive
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tables
 import zstandard
 from conftest import SPARK
 from pyarrow import orc
 
-from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary
+from simglove_spark import cooccurrence, counting, table_files, text_ranges, vocabulary, word_table
 from simglove_spark.config import CorpusConfig, PairsConfig, PhrasesConfig, RunConfig, TrainConfig, VocabularyConfig
 from simglove_spark.corpus import list_inputs
 from simglove_spark.engines.order import by_number
@@ -241,6 +243,29 @@ def test_each_shard_has_a_task_of_its_own(spark: "SparkSession") -> None:
     places = {row.shard: row.task for row in frame.selectExpr("shard", "spark_partition_id() AS task").collect()}
     assert sorted(places) == list(range(-2, 9))
     assert {places[shard] for shard in range(9)} == set(range(9))
+
+
+def test_a_vocabulary_that_is_replaced_under_a_running_job_is_refused(
+    tmp_path: Path, small_text: bytes, spark: "SparkSession", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the driver has read it, and before a worker of another host has a copy of its own."""
+    (tmp_path / "a.txt").write_bytes(small_text)
+    corpus = corpus_of(tmp_path / "a.txt")
+    counting.count_words(corpus, VocabularyConfig(min_count=1), tmp_path, context())
+    vocabulary = tmp_path / "vocabulary"
+    before = Manifest.load(vocabulary, "vocabulary").content_sha256
+
+    def replaced(_: "SparkSession", inputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        shutil.rmtree(vocabulary)
+        tables.write_vocabulary(vocabulary, {"b": 2, "a": 1})
+        shutil.rmtree(word_table.temporary_home() / f"vocabulary-{word_table.LAYOUT}-{before[:32]}")
+        return inputs
+
+    monkeypatch.setattr("simglove_spark.counting.pairs.with_snapshots", replaced)
+    with pytest.raises(InputError, match=rf"^vocabulary must stay as it is .* in place of {before[:12]} "):
+        counting.count_pairs(corpus, WINDOW, vocabulary, tmp_path / "pairs", context())
+    assert not (tmp_path / "pairs").exists()
+    assert Manifest.load(vocabulary, "vocabulary").rows == 2
 
 
 def test_word_counts_ascend_in_each_file(built: Path) -> None:

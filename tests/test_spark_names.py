@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from test_observing import check_facets, kinds_of_facets
 
 from simglove_spark.engines.connect import followed
 from simglove_spark.jvm import launched
@@ -48,6 +49,7 @@ def walked(
         **os.environ,
         "SIMGLOVE_RUN_ID": "daily__2026-11-23T00:00:00+00:00",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": "lineage.jsonl", "append": True}),
     }
     command = [sys.executable, "-c", COMMAND, "run", *map(str, options)]
     done = subprocess.run(
@@ -78,6 +80,26 @@ def test_all_that_a_run_says_is_json_with_its_stage(walked: tuple[Path, Any]) ->
     assert warned
     assert {line["event"] for line in warned} == {"note"}
     assert json.loads((walked[0] / "run" / "run.json").read_text())["run_id"] == lines[0]["run_id"]
+
+
+@pytest.mark.spark
+def test_each_stage_tells_its_lineage(walked: tuple[Path, Any]) -> None:
+    events = [json.loads(line) for line in (walked[0] / "lineage.jsonl").read_text().splitlines()]
+    told = [(event["job"]["name"], event["eventType"]) for event in events]
+    stages = ["count-words", "count-pairs", "train"]
+    ends = [(f"simglove.run.{name}", kind) for name in stages for kind in ("START", "COMPLETE")]
+    assert told == [("simglove.run", "START"), *ends, ("simglove.run", "COMPLETE")]
+    datasets = {
+        event["job"]["name"].rpartition(".")[2]: [
+            {Path(entry["name"]).name for entry in event[end]} for end in ("inputs", "outputs")
+        ]
+        for event in events
+        if event["eventType"] == "COMPLETE"
+    }
+    assert datasets["count-words"] == [{"corpus.txt"}, {"word_counts", "vocabulary"}]
+    assert datasets["count-pairs"] == [{"corpus.txt", "vocabulary"}, {"pairs"}]
+    assert datasets["train"] == [{"vocabulary", "pairs"}, {"vectors"}]
+    assert sum(check_facets(event, kinds_of_facets()) for event in events) > 20
 
 
 @pytest.mark.spark

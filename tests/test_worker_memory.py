@@ -55,7 +55,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("what", "memory"), [("words", 350 << 20), ("pairs", 384 << 20), ("pairs", 600 << 20)])
+@pytest.mark.parametrize(("what", "memory"), [("words", 384 << 20), ("pairs", 384 << 20), ("pairs", 600 << 20)])
 def test_a_worker_keeps_to_its_memory(prepared: Path, what: str, memory: int) -> None:
     command = [sys.executable, "-c", WORK, what, str(memory), str(prepared / f"{what}.txt"), str(prepared / "copy")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
